@@ -1,0 +1,8 @@
+"""For any WSGI server; without sockets and without the background pass (`manage.py tick` does that)."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+application = get_wsgi_application()
