@@ -1,0 +1,1 @@
+"""Endpoints: the doors of the accounts (Chrona), and people (KitsuTrail)."""

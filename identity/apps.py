@@ -1,0 +1,9 @@
+from django.apps import AppConfig
+
+
+class IdentityConfig(AppConfig):
+    name = "identity"
+    verbose_name = "Identity"
+
+    def ready(self) -> None:
+        from identity import openapi  # noqa: F401, PLC0415 - registering needs settings that are loaded

@@ -1,0 +1,66 @@
+"""The commands of identity, one file per noun: doors, sign-ins, people, second factor, locks, passwords."""
+
+from identity.services.doors import (
+    InvalidCode,
+    InvalidCredentials,
+    MoreNeeded,
+    insist_on_password,
+    sign_in,
+    sign_in_by_code,
+)
+from identity.services.passwords import insist_on_policy
+from identity.services.people import (
+    activate,
+    create_user,
+    deactivate,
+    equip,
+    find,
+    register,
+    retire_user,
+    set_password,
+    set_roles,
+    unlock,
+    update_user,
+)
+from identity.services.sign_ins import (
+    InvalidToken,
+    Tokens,
+    end_sign_ins,
+    open_sign_in,
+    purge_expired,
+    refresh,
+    revoke,
+    sign_out,
+)
+
+__all__ = [
+    "InvalidCode",
+    "InvalidCredentials",
+    "InvalidToken",
+    "MoreNeeded",
+    "Tokens",
+    "activate",
+    "create_user",
+    "deactivate",
+    "end_sign_ins",
+    "equip",
+    "find",
+    "find",
+    "insist_on_password",
+    "insist_on_password",
+    "insist_on_policy",
+    "insist_on_policy",
+    "open_sign_in",
+    "purge_expired",
+    "refresh",
+    "register",
+    "retire_user",
+    "revoke",
+    "set_password",
+    "set_roles",
+    "sign_in",
+    "sign_in_by_code",
+    "sign_out",
+    "unlock",
+    "update_user",
+]

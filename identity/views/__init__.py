@@ -1,0 +1,1 @@
+"""The pages of identity: the door, and a person's own security."""
