@@ -61,7 +61,9 @@ class Caller:
     @classmethod
     def of(cls, request: HttpRequest) -> "Caller":
         user = getattr(request, "user", None)
-        nobody = user is None or isinstance(user, AnonymousUser)  # this look is what finds the session's trace
+        nobody = user is None or isinstance(
+            user, AnonymousUser
+        )  # this look is what finds the session's trace
         trace = getattr(request, "sign_in_trace", None) or getattr(request, "id", "")
         return cls(
             user=None if nobody else user,

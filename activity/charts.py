@@ -73,6 +73,11 @@ def known(start: datetime, end: datetime, **filters: Any) -> str:
     return log_link(**ACCESS_EVENTS, **filters, **period(start, end), known="1")
 
 
+def _counted(value: int, start: datetime, end: datetime, **filters: Any) -> Cell:
+    """A number with the list behind it; behind nothing there is none."""
+    return Cell(value, known(start, end, **filters) if value else "")
+
+
 def by_hour(answer: statistics.Hourly, start: datetime, end: datetime) -> Chart:
     """Authentications and accesses over time: by the hour, and by the day when the period is long."""
     hours = [datetime.strptime(text, "%Y-%m-%d %H:%M").replace(tzinfo=UTC) for text in answer.labels]
@@ -114,8 +119,8 @@ def _slot_cells(slot: Slot, length: timedelta, start: datetime, end: datetime) -
     at, authentications, accesses = slot
     inside = max(at, start), min(at + length - timedelta(microseconds=1), end)
     return [
-        Cell(authentications, known(*inside, action="authentication")),
-        Cell(accesses, known(*inside, action="access")),
+        _counted(authentications, *inside, action="authentication"),
+        _counted(accesses, *inside, action="access"),
     ]
 
 
@@ -126,8 +131,8 @@ def by_provider(kind: str, answer: statistics.ProviderEvents, start: datetime, e
             name,
             name,
             [
-                Cell(success, known(start, end, provider_id=number, result="success")),
-                Cell(failure, known(start, end, provider_id=number, result="fail")),
+                _counted(success, start, end, provider_id=number, result="success"),
+                _counted(failure, start, end, provider_id=number, result="fail"),
             ],
         )
         for name, success, failure, number in zip(
@@ -146,8 +151,8 @@ def by_protocol(answer: statistics.Protocols, start: datetime, end: datetime) ->
             name,
             name,
             [
-                Cell(idp, known(start, end, provider_type="idp", provider_protocol=name, result="success")),
-                Cell(sp, known(start, end, provider_type="sp", provider_protocol=name, result="success")),
+                _counted(idp, start, end, provider_type="idp", provider_protocol=name, result="success"),
+                _counted(sp, start, end, provider_type="sp", provider_protocol=name, result="success"),
             ],
         )
         for name, idp, sp in zip(answer.protocols, answer.idp, answer.sp, strict=True)

@@ -220,6 +220,12 @@ class LogQuery(PageQuery):
         """The filter fields that restrict, as the audit search names them."""
         return {name: self.cleaned_data[name] for name in LABELS if self.cleaned_data.get(name)}
 
+    def export_query(self) -> dict[str, Any]:
+        """The same filter and period as the export of the API names them."""
+        start, end = self.time_range()
+        ends = {"start": start, "end": end} if (start, end) != (DAWN, DUSK) else {}
+        return {**self.values(), **{name: f"{at:%Y-%m-%dT%H:%M:%S.%fZ}" for name, at in ends.items()}}
+
     def chips(self) -> Iterator["Chip"]:
         """Each active restriction, with the address of the same page without it."""
         for name, values in self.values().items():

@@ -9,7 +9,7 @@ from activity.queries import networks
 from config.inputs import Line, Moment, Text, Whole
 from config.pagination import Window
 
-INT32 = 2**31
+INT32, INT64 = 2**31, 2**63
 MAX_VALUES = 200
 
 
@@ -206,3 +206,59 @@ class UserFigures(serializers.Serializer):
     access = serializers.IntegerField()
     failure = serializers.IntegerField()
     events = serializers.IntegerField()
+
+
+class VerificationRange(serializers.Serializer):
+    from_sequence = Whole(min_value=1, max_value=INT64 - 1, default=1)
+    max_rows = Whole(min_value=1, max_value=200_000, default=100_000)
+
+
+class TrailProblem(serializers.Serializer):
+    """`with` is the number of the other row when two are swapped."""
+
+    sequence = serializers.IntegerField(allow_null=True)
+    segment = serializers.IntegerField(allow_null=True)
+    kind = serializers.CharField()
+    detail = serializers.CharField()
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        """`with` is a word of Python."""
+        return {**super().get_fields(), "with": serializers.IntegerField(allow_null=True)}
+
+
+class Verdict(serializers.Serializer):
+    ok = serializers.BooleanField()
+    checked_rows = serializers.IntegerField()
+    checked_segments = serializers.IntegerField()
+    first_sequence = serializers.IntegerField(allow_null=True)
+    last_sequence = serializers.IntegerField(allow_null=True)
+    unsealed_rows = serializers.IntegerField()
+    next_from = serializers.IntegerField(allow_null=True)
+    head = serializers.CharField()
+    key_id = serializers.CharField()
+    problems = TrailProblem(many=True)
+    problems_truncated = serializers.BooleanField()
+
+
+class CheckpointWindow(serializers.Serializer):
+    after_segment = Whole(min_value=0, max_value=INT64 - 1, default=0)
+    limit = Whole(min_value=1, max_value=100, default=100)
+
+
+class SignedCheckpoint(serializers.Serializer):
+    payload = serializers.CharField()
+    signature = serializers.CharField()
+
+
+class SealKey(serializers.Serializer):
+    key_id = serializers.CharField()
+    public_key = serializers.CharField()
+
+
+class ExportQuery(FilterFields):
+    """Every field of the search, repeated for several values."""
+
+    format = serializers.ChoiceField(choices=["csv", "ndjson"], default="csv")
+    start = Moment(required=False)
+    end = Moment(required=False)
+    after_sequence = Whole(min_value=0, max_value=INT64 - 1, default=0)

@@ -8,10 +8,14 @@ from activity.consumers import ActivityFeed
 
 api: list[URLPattern | URLResolver] = [
     path("audit/", answers.AuditSearchView.as_view(), name="audit-search"),
+    path("audit/export", answers.ExportView.as_view(), name="audit-export"),
     path("providers/", answers.ProviderList.as_view(), name="providers"),
     path("providers/idp", answers.IdentityProviders.as_view(), name="providers-idp"),
     path("providers/sp", answers.ServiceProviders.as_view(), name="providers-sp"),
     path("providers/<str:number>", answers.OneProvider.as_view(), name="provider"),
+    path("trail/verify", answers.VerifyView.as_view(), name="trail-verify"),
+    path("trail/checkpoints", answers.CheckpointsView.as_view(), name="trail-checkpoints"),
+    path("trail/key", answers.KeyView.as_view(), name="trail-key"),
     path("stats/current", answers.CurrentView.as_view(), name="stats-current"),
     path("stats/activity/users", answers.UsersByHourView.as_view(), name="stats-users"),
     path("stats/activity/providers", answers.ProvidersView.as_view(), name="stats-providers"),
@@ -28,6 +32,9 @@ pages: list[URLPattern | URLResolver] = [
     path("people/", views.people, name="people"),
     path("people/<uuid:uuid>/", views.person, name="person"),
     path("providers/", views.providers, name="providers"),
+    path("integrity/", views.integrity, name="integrity"),
+    path("integrity/key/", views.key, name="integrity-key"),
+    path("integrity/checkpoints/<int:number>/", views.checkpoint, name="integrity-checkpoint"),
 ]
 sockets: list[URLPattern] = [
     re_path(r"^ws/activity/?$", ActivityFeed.as_asgi(), name="activity-feed"),  # type: ignore[arg-type]

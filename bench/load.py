@@ -16,7 +16,12 @@ AGENTS = [
     "Mobile/15E148 Safari/604.1",
     "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
 ]
-REFERRERS = [None, "https://example.com/search?q=waymark", "https://www.example.org/", "https://news.example.net/a"]
+REFERRERS = [
+    None,
+    "https://example.com/search?q=waymark",
+    "https://www.example.org/",
+    "https://news.example.net/a",
+]
 
 
 def requests(number: int, seed: int) -> list[bytes]:

@@ -25,7 +25,17 @@ import psycopg
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
-UVICORN = ["-m", "uvicorn", "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
+UVICORN = [
+    "-m",
+    "uvicorn",
+    "--loop",
+    "uvloop",
+    "--http",
+    "httptools",
+    "--no-access-log",
+    "--log-level",
+    "warning",
+]
 DEFAULT_POSTGRESQL = "postgresql://postgres@127.0.0.1/postgres"
 
 
@@ -104,7 +114,9 @@ def settings(folder: Path, url: str) -> dict[str, str]:
 
 
 @contextmanager
-def waymark(name: str, url: str, folder: Path, processes: int, look: Callable[[], tuple[int, int]]) -> Iterator[Server]:
+def waymark(
+    name: str, url: str, folder: Path, processes: int, look: Callable[[], tuple[int, int]]
+) -> Iterator[Server]:
     environment = settings(folder, url)
     with process(["manage.py", "migrate", "-v", "0"], **environment) as migrating:
         migrating.wait()
@@ -135,7 +147,9 @@ def on_sqlite(name: str, processes: int = 1) -> Iterator[Server]:
             yield server
 
 
-COUNTS = "SELECT (SELECT COALESCE(MAX(total), 0) FROM traffic_visittotal), (SELECT COUNT(*) FROM traffic_visit)"
+COUNTS = (
+    "SELECT (SELECT COALESCE(MAX(total), 0) FROM traffic_visittotal), (SELECT COUNT(*) FROM traffic_visit)"
+)
 
 
 @contextmanager
@@ -202,15 +216,21 @@ def print_runs(servers: list[Server]) -> None:
     print(f"{'':14} {'conn':>5} {'req/s':>8} {'p50 ms':>8} {'p95 ms':>8} {'p99 ms':>8}   (medians)")
     for server in servers:
         for connections, runs in server.runs.items():
-            middle = [statistics.median(getattr(r, name) for r in runs) for name in ("rate", "p50", "p95", "p99")]
-            print(f"{server.name:14} {connections:5} {middle[0]:8.0f} {middle[1]:8.2f} {middle[2]:8.2f} {middle[3]:8.2f}")
+            middle = [
+                statistics.median(getattr(r, name) for r in runs) for name in ("rate", "p50", "p95", "p99")
+            ]
+            print(
+                f"{server.name:14} {connections:5} {middle[0]:8.0f} {middle[1]:8.2f} {middle[2]:8.2f} {middle[3]:8.2f}"
+            )
 
 
 def judge(named: dict[str, Server], connections: list[int]) -> list[str]:
     """Print the ratios the project promises; the musts that were missed."""
     missed: list[str] = []
 
-    def line(text: str, pair: tuple[str, str], at: int, what: Any, must: float, *, most: bool = False) -> None:
+    def line(
+        text: str, pair: tuple[str, str], at: int, what: Any, must: float, *, most: bool = False
+    ) -> None:
         if at not in connections or not set(pair) <= named.keys():
             return
         value, shown = ratio(named[pair[0]], named[pair[1]], at, what)
@@ -221,7 +241,14 @@ def judge(named: dict[str, Server], connections: list[int]) -> list[str]:
 
     line("SQLite, share of bare, 64 connections", ("sqlite", "bare"), 64, rate, 0.35)
     line("SQLite against the counter, 64 connections", ("sqlite", "counter"), 64, rate, 7)
-    line("p99 against the counter's, 64 connections", ("sqlite", "counter"), 64, lambda r: r.p99, 0.2, most=True)
+    line(
+        "p99 against the counter's, 64 connections",
+        ("sqlite", "counter"),
+        64,
+        lambda r: r.p99,
+        0.2,
+        most=True,
+    )
     line("p50 against the counter's, 1 connection", ("sqlite", "counter"), 1, lambda r: r.p50, 0.7, most=True)
     line("PostgreSQL, share of bare, 64 connections", ("postgresql", "bare"), 64, rate, 0.35)
     line("SQLite, 2 processes against 1, 64 connections", ("sqlite x2", "sqlite"), 64, rate, 1.3)
@@ -246,8 +273,12 @@ def main() -> int:
         "sqlite x2": lambda: on_sqlite("sqlite x2", 2),
         "postgresql x2": lambda: on_postgresql("postgresql x2", options.postgresql, 2),
     }
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, commit {commit.strip() or '-'}, {options.rounds} rounds")
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
+    ).stdout
+    print(
+        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, commit {commit.strip() or '-'}, {options.rounds} rounds"
+    )
     with ExitStack() as stack:
         servers = [stack.enter_context(kinds[name]()) for name in options.only.split(",")]
         for server in servers:

@@ -49,8 +49,14 @@ DUTIES = [
     Duty("purge what expired", 300, "identity.services.purge_expired"),
     Duty("notice silent kiosks", 15, "punch.services.notice_silent_kiosks"),
     Duty("purge QR codes", 300, "punch.services.purge_tokens"),
+    Duty("seal the trail", settings.TRAIL_SEAL_SECONDS, "activity.services.seal"),
+    Duty("seal full segments", 2, "activity.services.seal_full_segments"),
+    Duty("count the trail", 60, "activity.services.count_blocks"),
     Duty("forget old throttles", 3600, "config.background.forget_throttles"),
     Duty("carry the demo on", 5, "activity.seed.feed.carry_on", wanted=demo_goes_on),
+    Duty("visit the demo sites", 5, "traffic.seed.carry_on", wanted=demo_goes_on),
+    Duty("forget who visited", 900, "traffic.retention.forget"),
+    Duty("prune visits", 3600, "traffic.retention.prune_daily", lambda: settings.DEMO_FEED == "0"),
 ]
 
 

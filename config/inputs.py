@@ -240,12 +240,9 @@ def checked(
     if not isinstance(plain, Mapping):
         raise InvalidInput([{"type": "dict_type", "loc": [loc], "msg": "Input should be a valid dictionary"}])
     if strict and (unknown := [name for name in plain if name not in serializer.fields]):
-        raise InvalidInput(
-            [
-                {"type": "extra_forbidden", "loc": [loc, UNSTORABLE.sub("\ufffd", n)[:MAX_INPUT_SHOWN]], "msg": "Extra inputs are not permitted"}
-                for n in unknown
-            ]
-        )
+        shown = [UNSTORABLE.sub("\ufffd", name)[:MAX_INPUT_SHOWN] for name in unknown]
+        words = {"type": "extra_forbidden", "msg": "Extra inputs are not permitted"}
+        raise InvalidInput([{**words, "loc": [loc, name]} for name in shown])
     if not serializer.is_valid():
         raise InvalidInput(list(errors_of(serializer, serializer.errors, [loc], plain)))
     return dict(serializer.validated_data)

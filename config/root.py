@@ -1,5 +1,6 @@
 """`/`: the operator home for browsers, a table of contents for everybody else."""
 
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 
@@ -9,6 +10,7 @@ from config import __version__
 ENDPOINTS = {"health": "health", "ready": "ready", "docs": "docs", "redoc": "redoc", "openapi": "schema"}
 
 
+@login_not_required  # scripts get a table of contents; the page itself asks for a sign-in
 def index(request: HttpRequest) -> HttpResponse:
     if "text/html" in request.headers.get("Accept", ""):
         return home(request)

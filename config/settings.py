@@ -175,6 +175,9 @@ TRAIL_SIGNING_KEY_PATH = Path(
 ACTIVITY_GUEST_NETWORKS = env.list("ACTIVITY_GUEST_NETWORKS", default=[])
 ACTIVITY_GUEST_ROLE = env.str("ACTIVITY_GUEST_ROLE", default="auditor")
 
+TRAIL_TRUSTED_KEYS = env.list("TRAIL_TRUSTED_KEYS", default=[])  # old public keys, base64 of their 32 bytes
+TRAIL_SEAL_SECONDS = env.int("TRAIL_SEAL_SECONDS", default=60)
+
 # Dotted names of functions called with each new row of the trail inside its transaction.
 TRAIL_INDEXES: list[str] = ["punch.audit.index"]
 

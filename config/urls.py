@@ -6,8 +6,8 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, 
 
 import activity.urls
 import identity.urls
-import traffic.urls
 import punch.urls
+import traffic.urls
 from config import errors, health, root
 
 admin.site.site_header = admin.site.site_title = "Waymark"
@@ -27,6 +27,7 @@ urlpatterns = [
     path("api/v1/", include(activity.urls.api)),
     path("", include((traffic.urls.api, "traffic-api"))),
     path("api/v1/", include(identity.urls.kitsutrail)),
+    path("manage/traffic/", include((traffic.urls.pages, "traffic"))),
     path("manage/activity/", include((activity.urls.pages, "activity"))),
     path("accounts/", include((identity.urls.pages, "accounts"))),
     path("", include((punch.urls.pages, "punch"))),

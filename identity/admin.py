@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.auth import admin as _registers_group  # noqa: F401
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
@@ -163,6 +164,7 @@ class PersonAdmin(ReadOnly, admin.ModelAdmin):
             self.message_user(request, words % {"count": done}, messages.SUCCESS)
 
 
+@login_not_required
 def login(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
     """The admin has no door of its own; whoever is signed in and still sent here lacks the role."""
     if request.user.is_authenticated:

@@ -6,4 +6,7 @@ class IdentityConfig(AppConfig):
     verbose_name = "Identity"
 
     def ready(self) -> None:
-        from identity import openapi  # noqa: F401, PLC0415 - registering needs settings that are loaded
+        from identity import (  # noqa: F401, PLC0415 - registering needs settings that are loaded
+            checks,
+            openapi,
+        )

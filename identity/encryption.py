@@ -55,6 +55,11 @@ def open_sealed(sealed: str, context: str, ring: Sequence[str]) -> str:
     raise CannotOpen(f"key {key_id} is not in the ring")
 
 
+def sealed_by(sealed: str, key: str) -> bool:
+    """Whether a sealed text names this key as the one that sealed it."""
+    return sealed.startswith(f"{PREFIX}.{_cipher(key)[0]}.")
+
+
 def normalised(text: str) -> str:
     """What counts as the same name: without regard to case, composition and blanks."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())

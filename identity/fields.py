@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 
-from identity.encryption import blind_index, normalised, open_sealed, seal
+from identity.encryption import blind_index, normalised, open_sealed, seal, sealed_by
 
 
 class Sealed(str):
@@ -49,8 +49,12 @@ class EncryptedTextField(models.TextField):
 
     def pre_save(self, model_instance: Any, add: bool) -> Any:
         value = model_instance.__dict__.get(self.attname)
-        if not value or isinstance(value, Sealed):
+        if not value or (isinstance(value, Sealed) and sealed_by(value, settings.PII_ENCRYPTION_KEYS[0])):
             return value
+        if isinstance(
+            value, Sealed
+        ):  # a row read before its keys were rotated must not bring the old one back
+            value = open_sealed(value, self.context_of(model_instance), settings.PII_ENCRYPTION_KEYS)
         return Sealed(seal(value, self.context_of(model_instance), settings.PII_ENCRYPTION_KEYS))
 
     def value_to_string(self, obj: Any) -> str:

@@ -1,15 +1,24 @@
 """What a person types on the pages of identity."""
 
+from typing import Any
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 
-def _current_password(label: str) -> forms.CharField:
+def _current_password(label: Any) -> forms.CharField:
     widget = forms.PasswordInput({"autocomplete": "current-password"})
     return forms.CharField(label=label, max_length=1024, strip=False, widget=widget)
 
 
-class SignInForm(forms.Form):
+class Form(forms.Form):
+    """Labels stand above their fields and need no colon."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **options})
+
+
+class SignInForm(Form):
     username = forms.CharField(
         label=_("Login or e-mail"),
         max_length=254,
@@ -20,7 +29,7 @@ class SignInForm(forms.Form):
     password = _current_password(_("Password"))
 
 
-class CodeForm(forms.Form):
+class CodeForm(Form):
     code = forms.CharField(
         label=_("Code from your authenticator app"),
         max_length=64,
@@ -31,11 +40,20 @@ class CodeForm(forms.Form):
     )
 
 
-class PasswordForm(forms.Form):
+class FirstCodeForm(CodeForm):
+    """Confirms an enrolment; there are no recovery codes yet."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["code"].help_text = _("Six digits.")
+        self.fields["code"].widget.attrs["inputmode"] = "numeric"
+
+
+class PasswordForm(Form):
     password = _current_password(_("Your password"))
 
 
-class NewPasswordForm(forms.Form):
+class NewPasswordForm(Form):
     password = _current_password(_("Current password"))
     new_password = forms.CharField(
         label=_("New password"),

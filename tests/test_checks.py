@@ -4,8 +4,9 @@ import stat
 
 import pytest
 
-from config import checks
+from config.checks import configuration
 from identity import keys
+from identity.checks import token_configuration
 
 GOOD = "k3Jx8vQm2Zr7Tn5Wp9Ls4Hd6Fg1Bc0Yu-aEoIiUu"
 
@@ -29,8 +30,12 @@ def production(settings, tmp_path):
     return settings
 
 
+def messages():
+    return [*configuration(None), *token_configuration(None)]
+
+
 def found():
-    return {message.id for message in checks.configuration(None)}
+    return {message.id for message in messages()}
 
 
 def test_a_good_configuration_passes(production):
@@ -57,7 +62,7 @@ def test_a_good_configuration_passes(production):
 )
 def test_each_weakness_is_named_in_one_sentence(production, name, value, number):
     setattr(production, name, value)
-    message = next(m for m in checks.configuration(None) if m.id == f"waymark.{number}")
+    message = next(m for m in messages() if m.id == f"waymark.{number}")
     assert message.msg.endswith(".")
     assert "set" in message.msg
 

@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from identity.models import User
+from tests.factories import PASSWORD
 
 OURS = ("activity", "identity", "config", "traffic", "punch", "pools", "compliance")
 
@@ -38,9 +39,7 @@ def test_every_operation_says_what_it_does_and_what_it_answers() -> None:
 
 @pytest.fixture
 def in_admin(client: Client, alice: User) -> Client:
-    from identity.services import open_sign_in_session
-
-    open_sign_in_session(client, alice)
+    client.post("/accounts/login/", {"username": alice.username, "password": PASSWORD})
     return client
 
 

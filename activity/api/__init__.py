@@ -1,6 +1,7 @@
 """The JSON endpoints of the trail, under /api/v1/."""
 
 from activity.api.audit import AuditSearchView as AuditSearchView
+from activity.api.exports import ExportView as ExportView
 from activity.api.providers import IdentityProviders as IdentityProviders
 from activity.api.providers import OneProvider as OneProvider
 from activity.api.providers import ProviderList as ProviderList
@@ -11,3 +12,6 @@ from activity.api.statistics import ProtocolsView as ProtocolsView
 from activity.api.statistics import ProvidersView as ProvidersView
 from activity.api.statistics import UsersByHourView as UsersByHourView
 from activity.api.statistics import UsersSummaryView as UsersSummaryView
+from activity.api.trail import CheckpointsView as CheckpointsView
+from activity.api.trail import KeyView as KeyView
+from activity.api.trail import VerifyView as VerifyView

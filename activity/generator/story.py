@@ -91,8 +91,9 @@ class Story:
             DAY, max(5 * MINUTE, BATCH_ROWS * HOUR // (ROWS_IN_A_BUSY_HOUR * len(self.streams)))
         )
         self.due: defaultdict[int, list[PersonStream]] = defaultdict(list)
-        for stream in self.streams:
-            self.due[stream.start // self.window].append(stream)
+        first = max(mark + 1, cast.beginning) // self.window
+        for stream in self.streams:  # a session that reaches over the mark started in a window that is past
+            self.due[max(first, stream.start // self.window)].append(stream)
 
     def cursors(self) -> list[tuple[int, int]]:
         """Number and start of each person's first session that is not complete at the mark."""
@@ -120,7 +121,7 @@ class Story:
             rows += births(self.cast, max(after, self.births_after), end)
         rows.sort()
         self.mark = end
-        first, behind = bisect_right(rows, (after + 1,)), bisect_right(rows, (end + 1,))  # type: ignore[type-var]
+        first, behind = bisect_right(rows, (after + 1,)), bisect_right(rows, (end + 1,))
         self.held = rows[behind:]
         return rows[first:behind]
 

@@ -7,87 +7,202 @@ from activity import append_only
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='SeedState',
+            name="SeedState",
             fields=[
-                ('domain', models.CharField(choices=[('identity', 'Identity'), ('activity', 'Activity'), ('traffic', 'Traffic'), ('punch', 'Punch'), ('pools', 'Pools'), ('compliance', 'Compliance')], max_length=16, primary_key=True, serialize=False)),
-                ('seed', models.BigIntegerField()),
-                ('users', models.PositiveIntegerField()),
-                ('rows', models.PositiveBigIntegerField(help_text='What --rows asked for; null = natural volume', null=True)),
-                ('until', models.DateTimeField(help_text='High-water mark: nothing generated is later')),
-                ('version', models.CharField(max_length=16)),
-                ('digest', models.CharField(max_length=64)),
-                ('state', models.JSONField(default=dict, help_text="Where each person's stream stands")),
+                (
+                    "domain",
+                    models.CharField(
+                        choices=[
+                            ("identity", "Identity"),
+                            ("activity", "Activity"),
+                            ("traffic", "Traffic"),
+                            ("punch", "Punch"),
+                            ("pools", "Pools"),
+                            ("compliance", "Compliance"),
+                        ],
+                        max_length=16,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("seed", models.BigIntegerField()),
+                ("users", models.PositiveIntegerField()),
+                (
+                    "rows",
+                    models.PositiveBigIntegerField(
+                        help_text="What --rows asked for; null = natural volume", null=True
+                    ),
+                ),
+                ("until", models.DateTimeField(help_text="High-water mark: nothing generated is later")),
+                ("version", models.CharField(max_length=16)),
+                ("digest", models.CharField(max_length=64)),
+                ("state", models.JSONField(default=dict, help_text="Where each person's stream stands")),
             ],
         ),
         migrations.CreateModel(
-            name='Entry',
+            name="Entry",
             fields=[
-                ('sequence', models.BigAutoField(primary_key=True, serialize=False)),
-                ('audit_id', models.CharField(max_length=32)),
-                ('timestamp', models.DateTimeField()),
-                ('domain', models.CharField(choices=[('identity', 'Identity'), ('activity', 'Activity'), ('traffic', 'Traffic'), ('punch', 'Punch'), ('pools', 'Pools'), ('compliance', 'Compliance')], max_length=16)),
-                ('category', models.CharField(max_length=32)),
-                ('action', models.CharField(max_length=64)),
-                ('trace_id', models.CharField(max_length=64)),
-                ('result', models.CharField(choices=[('success', 'Success'), ('fail', 'Fail')], max_length=16, null=True)),
-                ('reason', models.CharField(max_length=64, null=True)),
-                ('info', models.CharField(max_length=255, null=True)),
-                ('user_id', models.CharField(max_length=36, null=True)),
-                ('user_login', models.CharField(max_length=150, null=True)),
-                ('source_ip', models.CharField(max_length=45, null=True)),
-                ('source_admin', models.CharField(max_length=150, null=True)),
-                ('provider_id', models.IntegerField(null=True)),
-                ('provider_type', models.CharField(max_length=8, null=True)),
-                ('provider_name', models.CharField(max_length=120, null=True)),
-                ('provider_protocol', models.CharField(max_length=16, null=True)),
-                ('object_type', models.CharField(max_length=40, null=True)),
-                ('object_id', models.CharField(max_length=64, null=True)),
-                ('details', models.JSONField(null=True)),
+                ("sequence", models.BigAutoField(primary_key=True, serialize=False)),
+                ("audit_id", models.CharField(max_length=32)),
+                ("timestamp", models.DateTimeField()),
+                (
+                    "domain",
+                    models.CharField(
+                        choices=[
+                            ("identity", "Identity"),
+                            ("activity", "Activity"),
+                            ("traffic", "Traffic"),
+                            ("punch", "Punch"),
+                            ("pools", "Pools"),
+                            ("compliance", "Compliance"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("category", models.CharField(max_length=32)),
+                ("action", models.CharField(max_length=64)),
+                ("trace_id", models.CharField(max_length=64)),
+                (
+                    "result",
+                    models.CharField(
+                        choices=[("success", "Success"), ("fail", "Fail")], max_length=16, null=True
+                    ),
+                ),
+                ("reason", models.CharField(max_length=64, null=True)),
+                ("info", models.CharField(max_length=255, null=True)),
+                ("user_id", models.CharField(max_length=36, null=True)),
+                ("user_login", models.CharField(max_length=150, null=True)),
+                ("source_ip", models.CharField(max_length=45, null=True)),
+                ("source_admin", models.CharField(max_length=150, null=True)),
+                ("provider_id", models.IntegerField(null=True)),
+                ("provider_type", models.CharField(max_length=8, null=True)),
+                ("provider_name", models.CharField(max_length=120, null=True)),
+                ("provider_protocol", models.CharField(max_length=16, null=True)),
+                ("object_type", models.CharField(max_length=40, null=True)),
+                ("object_id", models.CharField(max_length=64, null=True)),
+                ("details", models.JSONField(null=True)),
             ],
             options={
-                'verbose_name_plural': 'entries',
-                'indexes': [models.Index(fields=['timestamp', 'sequence'], name='entry_time'), models.Index(condition=models.Q(('user_id__isnull', False)), fields=['user_id', 'timestamp', 'sequence'], name='entry_user'), models.Index(fields=['user_login', 'timestamp', 'sequence'], name='entry_login'), models.Index(condition=models.Q(('provider_id__isnull', False)), fields=['provider_id', 'timestamp', 'sequence'], name='entry_provider'), models.Index(fields=['trace_id'], name='entry_trace'), models.Index(fields=['domain', 'timestamp', 'sequence'], name='entry_domain'), models.Index(fields=['source_ip', 'timestamp'], name='entry_address'), models.Index(condition=models.Q(('object_type__isnull', False)), fields=['object_type', 'object_id', 'sequence'], name='entry_object')],
-                'constraints': [models.UniqueConstraint(fields=('audit_id',), name='entry_audit_id_once'), models.CheckConstraint(condition=models.Q(('domain', 'identity'), ('domain', 'activity'), ('domain', 'traffic'), ('domain', 'punch'), ('domain', 'pools'), ('domain', 'compliance'), _connector='OR'), name='entry_domain_known'), models.CheckConstraint(condition=models.Q(('result__isnull', True), ('result', 'success'), ('result', 'fail'), _connector='OR'), name='entry_result_known')],
+                "verbose_name_plural": "entries",
+                "indexes": [
+                    models.Index(fields=["timestamp", "sequence"], name="entry_time"),
+                    models.Index(
+                        condition=models.Q(("user_id__isnull", False)),
+                        fields=["user_id", "timestamp", "sequence"],
+                        name="entry_user",
+                    ),
+                    models.Index(fields=["user_login", "timestamp", "sequence"], name="entry_login"),
+                    models.Index(
+                        condition=models.Q(("provider_id__isnull", False)),
+                        fields=["provider_id", "timestamp", "sequence"],
+                        name="entry_provider",
+                    ),
+                    models.Index(fields=["trace_id"], name="entry_trace"),
+                    models.Index(fields=["domain", "timestamp", "sequence"], name="entry_domain"),
+                    models.Index(fields=["source_ip", "timestamp"], name="entry_address"),
+                    models.Index(
+                        condition=models.Q(("object_type__isnull", False)),
+                        fields=["object_type", "object_id", "sequence"],
+                        name="entry_object",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("audit_id",), name="entry_audit_id_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("domain", "identity"),
+                            ("domain", "activity"),
+                            ("domain", "traffic"),
+                            ("domain", "punch"),
+                            ("domain", "pools"),
+                            ("domain", "compliance"),
+                            _connector="OR",
+                        ),
+                        name="entry_domain_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("result__isnull", True),
+                            ("result", "success"),
+                            ("result", "fail"),
+                            _connector="OR",
+                        ),
+                        name="entry_result_known",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Provider',
+            name="Provider",
             fields=[
-                ('id', models.AutoField(primary_key=True, serialize=False)),
-                ('type', models.CharField(choices=[('idp', 'IdP'), ('sp', 'SP')], max_length=8)),
-                ('protocol', models.CharField(choices=[('SAML', 'Saml'), ('OIDC', 'Oidc'), ('OAuth2', 'Oauth2'), ('LDAP', 'Ldap'), ('Internal', 'Internal'), ('Kerberos', 'Kerberos')], max_length=16)),
-                ('name', models.CharField(max_length=120)),
-                ('created_at', models.DateTimeField()),
+                ("id", models.AutoField(primary_key=True, serialize=False)),
+                ("type", models.CharField(choices=[("idp", "IdP"), ("sp", "SP")], max_length=8)),
+                (
+                    "protocol",
+                    models.CharField(
+                        choices=[
+                            ("SAML", "Saml"),
+                            ("OIDC", "Oidc"),
+                            ("OAuth2", "Oauth2"),
+                            ("LDAP", "Ldap"),
+                            ("Internal", "Internal"),
+                            ("Kerberos", "Kerberos"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("name", models.CharField(max_length=120)),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('type__in', ['idp', 'sp'])), name='provider_type_known'), models.CheckConstraint(condition=models.Q(('protocol__in', ['SAML', 'OIDC', 'OAuth2', 'LDAP', 'Internal', 'Kerberos'])), name='provider_protocol_known'), models.UniqueConstraint(models.F('type'), django.db.models.functions.text.Lower('name'), name='provider_name_once_per_type')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("type__in", ["idp", "sp"])), name="provider_type_known"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("protocol__in", ["SAML", "OIDC", "OAuth2", "LDAP", "Internal", "Kerberos"])
+                        ),
+                        name="provider_protocol_known",
+                    ),
+                    models.UniqueConstraint(
+                        models.F("type"),
+                        django.db.models.functions.text.Lower("name"),
+                        name="provider_name_once_per_type",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Segment',
+            name="Segment",
             fields=[
-                ('number', models.BigIntegerField(primary_key=True, serialize=False)),
-                ('first_sequence', models.BigIntegerField()),
-                ('last_sequence', models.BigIntegerField(unique=True)),
-                ('rows', models.PositiveIntegerField()),
-                ('digests', models.BinaryField(help_text='For each row 8 bytes of sequence and 32 bytes of digest')),
-                ('previous_head', models.CharField(max_length=64)),
-                ('head', models.CharField(max_length=64)),
-                ('sealed_at', models.DateTimeField()),
-                ('key_id', models.CharField(max_length=64)),
-                ('payload', models.TextField(help_text='The canonical JSON that was signed')),
-                ('signature', models.CharField(max_length=128)),
+                ("number", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("first_sequence", models.BigIntegerField()),
+                ("last_sequence", models.BigIntegerField(unique=True)),
+                ("rows", models.PositiveIntegerField()),
+                (
+                    "digests",
+                    models.BinaryField(help_text="For each row 8 bytes of sequence and 32 bytes of digest"),
+                ),
+                ("previous_head", models.CharField(max_length=64)),
+                ("head", models.CharField(max_length=64)),
+                ("sealed_at", models.DateTimeField()),
+                ("key_id", models.CharField(max_length=64)),
+                ("payload", models.TextField(help_text="The canonical JSON that was signed")),
+                ("signature", models.CharField(max_length=128)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('number__gte', 1)), name='segment_number_from_one')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("number__gte", 1)), name="segment_number_from_one"
+                    )
+                ],
             },
         ),
         migrations.RunPython(append_only.forwards, append_only.backwards),

@@ -7,48 +7,61 @@ from django.db import migrations, models
 def compare_addresses_by_byte(apps, schema_editor):
     """Networks are ranges of texts (activity.queries.networks); SQLite compares so by itself."""
     if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute('ALTER TABLE activity_entry ALTER COLUMN source_ip TYPE varchar(45) COLLATE "C"')
+        schema_editor.execute(
+            'ALTER TABLE activity_entry ALTER COLUMN source_ip TYPE varchar(45) COLLATE "C"'
+        )
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('activity', '0001_start'),
+        ("activity", "0001_start"),
     ]
 
     operations = [
         migrations.RunPython(compare_addresses_by_byte, migrations.RunPython.noop),
         migrations.CreateModel(
-            name='Block',
+            name="Block",
             fields=[
-                ('number', models.BigIntegerField(primary_key=True, serialize=False)),
-                ('rows', models.PositiveIntegerField()),
-                ('first_at', models.DateTimeField(help_text='Timestamp of the oldest row', null=True)),
-                ('last_at', models.DateTimeField(help_text='Timestamp of the newest row', null=True)),
+                ("number", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("rows", models.PositiveIntegerField()),
+                ("first_at", models.DateTimeField(help_text="Timestamp of the oldest row", null=True)),
+                ("last_at", models.DateTimeField(help_text="Timestamp of the newest row", null=True)),
             ],
             options={
-                'indexes': [models.Index(fields=['first_at', 'last_at'], name='block_time')],
+                "indexes": [models.Index(fields=["first_at", "last_at"], name="block_time")],
             },
         ),
         migrations.CreateModel(
-            name='Tally',
+            name="Tally",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('rows', models.PositiveIntegerField()),
-                ('domain', models.CharField(max_length=16)),
-                ('category', models.CharField(max_length=32)),
-                ('action', models.CharField(max_length=64)),
-                ('result', models.CharField(max_length=16, null=True)),
-                ('reason', models.CharField(max_length=64, null=True)),
-                ('source_admin', models.CharField(max_length=150, null=True)),
-                ('provider_id', models.IntegerField(null=True)),
-                ('provider_type', models.CharField(max_length=8, null=True)),
-                ('provider_name', models.CharField(max_length=120, null=True)),
-                ('provider_protocol', models.CharField(max_length=16, null=True)),
-                ('block', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tallies', to='activity.block')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("rows", models.PositiveIntegerField()),
+                ("domain", models.CharField(max_length=16)),
+                ("category", models.CharField(max_length=32)),
+                ("action", models.CharField(max_length=64)),
+                ("result", models.CharField(max_length=16, null=True)),
+                ("reason", models.CharField(max_length=64, null=True)),
+                ("source_admin", models.CharField(max_length=150, null=True)),
+                ("provider_id", models.IntegerField(null=True)),
+                ("provider_type", models.CharField(max_length=8, null=True)),
+                ("provider_name", models.CharField(max_length=120, null=True)),
+                ("provider_protocol", models.CharField(max_length=16, null=True)),
+                (
+                    "block",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="tallies",
+                        to="activity.block",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'tallies',
+                "verbose_name_plural": "tallies",
             },
         ),
     ]

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import CharField, Count, Func, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import TruncHour
 
 from activity.models import Domain, Entry, Provider
@@ -18,6 +18,7 @@ RUN_LENGTH = 5  # so many failures of one login from one address are worth a loo
 SUCCESS, FAIL = Q(result=Entry.Result.SUCCESS), Q(result=Entry.Result.FAIL)
 MAX_SUGGESTED, MAX_SESSION, MAX_HISTORY, MAX_RUNS = 200, 100, 20, 10
 MAX_SEQUENCE = 2**63 - 1
+UUID_PARTS = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
 
 
 def newest_first(rows: QuerySet[Entry]) -> QuerySet[Entry]:
@@ -28,6 +29,11 @@ def latest_acts(limit: int = 15) -> list[Entry]:
     """The newest rows; those of monitoring accounts, which come every few minutes, would hide all others."""
     quiet = Entry.objects.exclude(domain=Domain.ACTIVITY, user_id__isnull=True, user_login__isnull=False)
     return list(newest_first(quiet)[:limit])
+
+
+def newest_rows(limit: int = 10) -> list[Entry]:
+    """The rows written last, newest first; the live list goes on from the highest of their numbers."""
+    return list(Entry.objects.order_by("-sequence")[:limit])
 
 
 def own_sign_ins(person: Any, limit: int = 20) -> list[Entry]:
@@ -120,16 +126,39 @@ def person_counts(user_id: str, start: datetime, end: datetime) -> dict[str, int
     )
 
 
-def last_seen(user_ids: Iterable[str], start: datetime, end: datetime) -> dict[str, datetime]:
-    """When each of these people did something last, inside the period."""
-    rows = of_people(start, end).filter(user_id__in=list(user_ids))
-    return dict(rows.values_list("user_id").annotate(last=Max("timestamp")).order_by())
+class UuidText(Func):
+    """A UUID as rows of the trail write it: lower hex with dashes."""
+
+    arity = 1
+    output_field = CharField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """SQLite keeps 32 digits; text put together from them compares like any other."""
+        column, params = compiler.compile(self.source_expressions[0])
+        parts = [f"SUBSTR({column}, {start}, {length})" for start, length in UUID_PARTS]
+        return "(" + " || '-' || ".join(parts) + ")", tuple(params) * len(parts)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, template="CAST(%(expressions)s AS text)", **context)
+
+
+def _newest_time(**condition: Any) -> Subquery:
+    """One step into an index for each outer row, however long its history is."""
+    return Subquery(newest_first(Entry.objects.filter(**condition)).values("timestamp")[:1])
 
 
 def people_by_login(logins: Iterable[str]) -> dict[str, Any]:
-    """Living accounts with their (decrypted) names."""
+    """Living accounts with their (decrypted) names and, as `last`, when the trail last spoke of them."""
     people = get_user_model().objects.filter(deleted_at__isnull=True, username__in=list(logins))
+    people = people.annotate(last=_newest_time(user_id=UuidText(OuterRef("uuid"))))
     return {person.get_username(): person for person in people}
+
+
+def providers_by_id() -> dict[int, Any]:
+    """All providers with, as `last`, when they were last used."""
+    return {
+        each.pk: each for each in Provider.objects.annotate(last=_newest_time(provider_id=OuterRef("pk")))
+    }
 
 
 def people_found(text: str) -> set[str]:
@@ -138,12 +167,6 @@ def people_found(text: str) -> set[str]:
     by_name = people.named(text).values("pk")
     found = people.filter(Q(username__icontains=text) | Q(pk__in=by_name), deleted_at__isnull=True)
     return set(found.values_list("username", flat=True))
-
-
-def provider_last(start: datetime, end: datetime) -> dict[int, datetime]:
-    """When each provider was last used by a known person, inside the period."""
-    rows = of_people(start, end).filter(provider_id__isnull=False)
-    return dict(rows.values_list("provider_id").annotate(last=Max("timestamp")).order_by())
 
 
 def session_of(entry: Entry) -> list[Entry]:

@@ -58,7 +58,8 @@ def only_seed() -> Iterator[None]:
     if connection.vendor == "postgresql":
         held = _advisory()
     else:
-        held = _thread_lock() if connection.is_in_memory_db() else _lock_file()
+        in_a_file = "memory" not in str(connection.settings_dict["NAME"])  # ":memory:", "...?mode=memory"
+        held = _lock_file() if in_a_file else _thread_lock()
     with held as taken:
         if not taken:
             raise SeedBusy("Another seed is running on this database.")

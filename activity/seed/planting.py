@@ -1,6 +1,7 @@
 """The trail of domain activity, and the first rows of people (domain identity), in bulk and in order of time."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
@@ -155,6 +156,8 @@ def plant_births(settled: Settled, identity: SeedState, progress: Progress) -> N
 def plant(settled: Settled, identity: SeedState, progress: Progress) -> None:
     """Bring domain activity, and the first rows of people with it, up to `settled.until`."""
     activity = activity_state(settled)
+    if identity.until < activity.until:  # people were flushed alone: their first rows lie behind the mark
+        plant_births(replace(settled, until=milliseconds(activity.until)), identity, progress)
     indexes.drop_if_worth_it(expected_rows(settled))
     Planting(settled, activity=activity, identity=identity).run(progress)
     indexes.restore()

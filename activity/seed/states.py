@@ -37,6 +37,8 @@ class Settled:
     cast: int
     rate: int | None = None
     thinned_until: int = 0
+    visits: int | None = None
+    """How many visits, when traffic alone was asked for a number of rows."""
 
     @classmethod
     def stored(cls, state: SeedState, until: int) -> "Settled":

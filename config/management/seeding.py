@@ -5,12 +5,15 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
 import activity.seed
 import identity.seed
+import punch.seed
+import traffic.seed
 from activity.models import Domain, Entry, SeedState
 from activity.seed import Progress, SeedRefused, Settled
+from activity.services import count_blocks, seal
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class Planter:
     plant: Callable[[Settled, SeedState, Progress], None]
     expected: Callable[[Settled], int]
     uproot: Callable[[], None]
+    total: Callable[[], int] | None = None
+    """How many rows there are now; None: those of the trail."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,11 @@ PLANTERS = {
     Domain.IDENTITY.value: Planter(
         activity.seed.plant_births, lambda settled: settled.cast, identity.seed.remove_people
     ),
+    # After activity: colleagues open the intranet when they have signed in.
+    Domain.TRAFFIC.value: Planter(
+        traffic.seed.plant, traffic.seed.expected, traffic.seed.uproot, traffic.seed.total
+    ),
+    Domain.PUNCH.value: Planter(punch.seed.plant, punch.seed.expected, punch.seed.uproot),
 }
 
 
@@ -69,7 +79,8 @@ def chosen(domain: str) -> list[str]:
 def flush(domains: Collection[str]) -> int:
     """Delete what these domains hold, and their rows of the trail; returns the number of rows removed."""
     with transaction.atomic():
-        for domain in domains:
+        # People go last: what the other domains hold may belong to them.
+        for domain in sorted(domains, key=lambda domain: domain == Domain.IDENTITY):
             PLANTERS[domain].uproot()
         removed, last_head = activity.seed.remove_rows(domains)
         activity.seed.forget(domains)
@@ -86,6 +97,11 @@ def _written() -> dict[str, int]:
     return {state.domain: state.state["written"] for state in SeedState.objects.all()}
 
 
+def _total(domain: str) -> int:
+    count = PLANTERS[domain].total
+    return count() if count else Entry.objects.filter(domain=domain).count()
+
+
 def run(domains: Collection[str], settled: Settled, progress: Progress) -> list[Harvest]:
     """Bring the chosen domains up to `settled.until`."""
     before, started = _written(), time.perf_counter()
@@ -99,10 +115,18 @@ def run(domains: Collection[str], settled: Settled, progress: Progress) -> list[
         Harvest(
             domain=state.domain,
             added=state.state["written"] - before.get(state.domain, 0),
-            total=Entry.objects.filter(domain=state.domain).count(),
+            total=_total(state.domain),
             seconds=seconds[state.domain],
             digest=state.digest,
         )
         for state in SeedState.objects.all()
         if state.domain in domains or state.domain == Domain.IDENTITY
     ]
+
+
+def settle_down() -> None:
+    """Seal and count what was planted, and tell the database's planner about it."""
+    seal()
+    count_blocks()
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")

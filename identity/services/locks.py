@@ -84,9 +84,9 @@ def count_failure(key: str, now: datetime, rule: Rule) -> Locked | None:
     return None if counted else lock_on(key, now)
 
 
-def _stored(moment: datetime) -> object:
+def _stored(moment: datetime) -> str:
     """A moment as this database's column holds it."""
-    return connection.ops.adapt_datetimefield_value(moment)
+    return connection.ops.adapt_datetimefield_value(moment)  # type: ignore[return-value]
 
 
 def forget(key: str) -> int:

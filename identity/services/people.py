@@ -27,7 +27,6 @@ from identity.roles import Role
 from identity.services import locks, passwords, second_factor, sign_ins
 
 UNIQUE_COLUMN = re.compile(r"(?:Key \(|identity_user\.)(?:username_key|email_key)")
-FIELDS = ("login", "first_name", "last_name", "email")
 LONGEST_USERNAME = 150
 
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.middleware.csrf import rotate_token
 from django.shortcuts import redirect, render
@@ -77,6 +78,7 @@ def _half_way(request: HttpRequest, now: datetime) -> User | None:
     return user if user is not None and user.get_session_auth_hash() == proof else None
 
 
+@login_not_required
 @sensitive_post_parameters("password", "code")
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -126,6 +128,7 @@ def _page(request: HttpRequest, form: Any, refused: Any = None) -> HttpResponse:
     return response
 
 
+@login_not_required  # whoever is signed out already has reached what they want
 @never_cache
 @require_POST
 def logout(request: HttpRequest, extra_context: object = None) -> HttpResponse:

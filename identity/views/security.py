@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 from activity.callers import Caller
 from config.errors import InvalidInput, NotSignedIn, Refusal, TooManyRequests
 from identity import devices, services, totp
-from identity.forms import CodeForm, NewPasswordForm, PasswordForm
+from identity.forms import FirstCodeForm, NewPasswordForm, PasswordForm
 from identity.models import Device, SignIn, TotpSecret, User
 from identity.services import second_factor
 from identity.views.door import too_many_words
@@ -34,7 +34,7 @@ def _person(request: HttpRequest) -> User:
 
 
 def _sign_in(request: HttpRequest) -> SignIn:
-    return request.credentials.sign_in  # type: ignore[attr-defined, no-any-return]
+    return request.credentials.sign_in  # type: ignore[attr-defined]
 
 
 def _own(view: View) -> View:
@@ -49,7 +49,7 @@ def _context(request: HttpRequest, **forms: Form) -> dict[str, Any]:
     return {
         "password_form": forms.get("password_form") or NewPasswordForm(prefix="new"),
         "enrol_form": forms.get("enrol_form") or PasswordForm(prefix="enrol"),
-        "confirm_form": forms.get("confirm_form") or CodeForm(prefix="confirm"),
+        "confirm_form": forms.get("confirm_form") or FirstCodeForm(prefix="confirm"),
         "remove_form": forms.get("remove_form") or PasswordForm(prefix="remove"),
         "enrolment": _enrolment(person, waiting) if waiting else None,
         "codes_left": second_factor.codes_left(person) if person.otp_enabled else None,
@@ -61,7 +61,7 @@ def _context(request: HttpRequest, **forms: Form) -> dict[str, Any]:
 
 def _enrolment(person: User, waiting: TotpSecret) -> dict[str, str]:
     code = segno.make(totp.address(waiting.secret, person.username), error="m", micro=False)
-    drawn = code.svg_inline(border=4, dark="#000", light="#fff", omitsize=True, svgclass="qr")
+    drawn = code.svg_inline(scale=4, border=4, dark="#000", light="#fff", svgclass="qr")
     spelled = " ".join(waiting.secret[at : at + 4] for at in range(0, len(waiting.secret), 4))
     return {"svg": mark_safe(drawn), "secret": spelled}
 
@@ -128,7 +128,7 @@ def enrol(request: HttpRequest) -> HttpResponse:
 @_own
 def confirm(request: HttpRequest) -> HttpResponse:
     """The first code turns the second factor on; the recovery codes are shown this once."""
-    form = CodeForm(request.POST, prefix="confirm")
+    form = FirstCodeForm(request.POST, prefix="confirm")
     if not form.is_valid():
         return _answer(request, confirm_form=form)
     person = _person(request)

@@ -7,6 +7,7 @@ import pytest
 from django.test import override_settings
 
 from activity.models import Entry
+from config.checks import open_doors
 from tests.factories import EntryFactory, ProviderFactory
 
 T = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -335,3 +336,10 @@ def test_statistics_take_the_same_number_of_statements_however_many_rows(
             reader.get(path)
         counts.append(len(made))
     assert counts[0] == counts[1]
+
+
+def test_a_deployment_is_told_about_guest_networks(settings):
+    settings.ACTIVITY_GUEST_NETWORKS = []
+    assert open_doors(None) == []
+    settings.ACTIVITY_GUEST_NETWORKS = ["10.0.0.0/8"]
+    assert [warning.id for warning in open_doors(None)] == ["waymark.W020"]

@@ -1,6 +1,7 @@
 """From statistics to tables: nothing is lost on the way, and each slot knows its rows."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from urllib.parse import parse_qs, urlsplit
 
 from hypothesis import given
@@ -38,10 +39,7 @@ def test_the_lists_behind_neighbouring_bars_touch_but_never_overlap() -> None:
         spans = [parse_qs(urlsplit(row.cells[0].link).query) for row in rows]
         ends = [(datetime.fromisoformat(s["start"][0]), datetime.fromisoformat(s["end"][0])) for s in spans]
         assert (ends[0][0], ends[-1][1]) == (start, NOW)
-        assert all(
-            after[0] - before[1] == timedelta(microseconds=1)
-            for before, after in zip(ends, ends[1:], strict=False)
-        )
+        assert all(after[0] - before[1] == timedelta(microseconds=1) for before, after in pairwise(ends))
 
 
 def test_a_day_is_drawn_as_bars_a_week_as_a_line_and_a_month_by_the_day() -> None:

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from itertools import pairwise
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from activity.generator import PROVIDERS, OutOfReach, Story, Thinning, cast_of, draws, finished, plan
@@ -74,6 +74,7 @@ def test_people_join_to_the_second_in_march_or_april(seed: int, users: int) -> N
         assert person.created % 1000 == 0
 
 
+@settings(max_examples=8)
 @given(seeds)
 def test_every_person_has_a_login_and_an_email_of_their_own(seed: int) -> None:
     people = cast_of(seed, 400).people
@@ -284,14 +285,18 @@ def test_rows_are_in_order_within_bounds_and_have_ids_of_their_own() -> None:
     assert all(len(row[4]) == len(row[5]) == 32 for row in rows())
 
 
+@settings(max_examples=12)
 @given(seeds, st.integers(1, 3), untils, st.data())
 def test_told_in_parts_the_story_is_the_same(seed: int, users: int, until: int, data: st.DataObject) -> None:
     cast = cast_of(seed, users)
-    marks = sorted(data.draw(st.lists(st.integers(cast.beginning, until), max_size=4)))
+    anywhere = st.integers(cast.beginning - DAY, until)
+    midnights = anywhere.map(lambda mark: mark - mark % DAY)
+    marks = sorted(data.draw(st.lists(anywhere | midnights, max_size=4)))
     whole = digests(Story(cast, births_after=0), until)
     assert digests(Story(cast, births_after=0), *marks, until) == whole
 
 
+@settings(max_examples=6)
 @given(seeds, untils)
 def test_a_thinned_story_killed_half_way_is_finished_alike(seed: int, until: int) -> None:
     thinning = Thinning(2**30, until)
@@ -302,10 +307,11 @@ def test_a_thinned_story_killed_half_way_is_finished_alike(seed: int, until: int
     )
 
 
+@settings(max_examples=5)
 @given(seeds, seeds)
 def test_another_seed_tells_another_story(one: int, other: int) -> None:
     assume(one != other)
-    early = CLOSING - 50 * DAY
+    early = CLOSING
     assert digests(Story(cast_of(one, 2)), early) != digests(Story(cast_of(other, 2)), early)
 
 
@@ -332,12 +338,20 @@ def test_times_are_written_as_the_canonical_form_wants(at: int) -> None:
     assert milliseconds(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at)) == at
 
 
+def test_a_session_that_reaches_over_the_mark_is_finished_from_there() -> None:
+    cast = cast_of(42, 10)
+    over = next(s for s in sessions().values() if len(s) > 2 and s[0][0] // DAY != s[-1][0] // DAY)
+    mark = over[-1][0] // DAY * DAY - 1
+    assert digests(Story(cast), mark, mark + DAY) == digests(Story(cast), mark + DAY)
+
+
 @given(seeds, st.integers(1, 10**6))
 def test_a_draw_stays_below_its_bound(seed: int, below: int) -> None:
     assert 0 <= draws.number(draws.key(seed, "law"), below) < below
 
 
 # --- wanted numbers of rows ----------------------------------------------------------------------------------
+@settings(max_examples=5)
 @given(seeds, st.integers(10_000, 60_000), st.integers(EARLIEST, EARLIEST + 20 * DAY))
 def test_a_wanted_number_of_rows_is_met_within_two_per_cent(seed: int, wanted: int, until: int) -> None:
     planned = plan(seed, 10, wanted, until)

@@ -56,6 +56,12 @@ class Visit:
         self.weight += request.sizes()["responseBodySize"]
 
 
+def _silent_feed(socket: Any) -> None:
+    """The test server speaks no WebSocket: lists are told that the feed lives, and nothing more."""
+    socket.send('{"type":"hello","sequence":0}')
+    socket.on_message(lambda message: socket.send('{"type":"pong"}') if "ping" in message else None)
+
+
 @pytest.fixture
 def window(chromium: Any, live_server: Any) -> Iterator[Callable[..., Visit]]:
     """Opens windows: `window(theme="dark", width=320, scripts=True)`."""
@@ -70,6 +76,7 @@ def window(chromium: Any, live_server: Any) -> Iterator[Callable[..., Visit]]:
             reduced_motion="reduce",
         )
         context.set_default_timeout(15_000)
+        context.route_web_socket("**/ws/**", _silent_feed)
         contexts.append(context)
         return Visit(context.new_page(), live_server.url)
 

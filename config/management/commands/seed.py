@@ -4,6 +4,7 @@ import sys
 import time
 from argparse import ArgumentTypeError
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -93,7 +94,8 @@ class Command(BaseCommand):
 
     def seed(self, options: dict[str, Any]) -> None:
         domains = seeding.chosen(options["domain"])
-        if options["rows"] is not None and Domain.ACTIVITY not in domains:
+        of_traffic = domains == [Domain.TRAFFIC]
+        if options["rows"] is not None and Domain.ACTIVITY not in domains and not of_traffic:
             raise SeedRefused(f"Domain {options['domain']} has no number of rows to choose.")
         if options["flush"]:
             self.allow_flush(domains, options)
@@ -101,12 +103,12 @@ class Command(BaseCommand):
             if options["flush"]:
                 removed = seeding.flush(domains)
                 self.stdout.write(f"Removed {removed:,} rows of {', '.join(sorted(domains))}.")
-            wish = Wish(
-                options["until"] or timezone.now(), options["seed"], options["users"], options["rows"]
-            )
-            settled = settle(wish)
+            rows = None if of_traffic else options["rows"]
+            wish = Wish(options["until"] or timezone.now(), options["seed"], options["users"], rows)
+            settled = replace(settle(wish), visits=options["rows"] if of_traffic else None)
             self.stdout.write(f"Seed {settled.seed}, {settled.cast} people.")
             harvests = self.run_with_progress(domains, settled)
+            seeding.settle_down()
         self.report(harvests)
 
     def allow_flush(self, domains: list[str], options: dict[str, Any]) -> None:
