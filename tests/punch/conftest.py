@@ -19,7 +19,7 @@ SYSTEM = Caller.of_system("test")
 
 @pytest.fixture(autouse=True)
 def _no_throttles(settings) -> Iterator[None]:
-    settings.PUNCH_THROTTLES = dict.fromkeys(("QR", "VALIDATE", "HEARTBEAT", "BAD_KEY"), [])
+    settings.PUNCH_THROTTLES = {name: [] for name in ("QR", "VALIDATE", "HEARTBEAT", "BAD_KEY")}
     return
 
 

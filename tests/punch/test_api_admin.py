@@ -82,8 +82,15 @@ def test_each_reading_route_opens_only_for_those_named(client_of, cast, door, na
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("verb", "route", "body", "allowed"), WRITES)
-def test_each_writing_route_opens_only_for_those_named(client_of, cast, door, name, verb, route, body, allowed):
-    ids = {"device": phone(cast["uma"]).pk, "kiosk": door.kiosk.pk, "spare": PersonFactory().pk, "uma": cast["uma"].pk}
+def test_each_writing_route_opens_only_for_those_named(
+    client_of, cast, door, name, verb, route, body, allowed
+):
+    ids = {
+        "device": phone(cast["uma"]).pk,
+        "kiosk": door.kiosk.pk,
+        "spare": PersonFactory().pk,
+        "uma": cast["uma"].pk,
+    }
     body = body and {key: cast["uma"].pk if key == "user_id" else value for key, value in body.items()}
     answer = getattr(client_of(name), verb)(route.format(**ids), body)
     if name in allowed:
@@ -110,7 +117,13 @@ def test_unknown_paths_under_these_roots_are_json_404(api, path, accept):
 
 def test_both_spellings_answer_and_the_django_admin_keeps_the_rest(api, signed_in, alice):
     client = signed_in(alice)
-    for path in ("/admin/kiosks", "/admin/kiosks/", "/admin/users/", "/admin/dashboard/stats/", "/api/admin/ping/"):
+    for path in (
+        "/admin/kiosks",
+        "/admin/kiosks/",
+        "/admin/users/",
+        "/admin/dashboard/stats/",
+        "/api/admin/ping/",
+    ):
         assert client.get(path).status_code == 200, path
     assert client.post("/admin/kiosks/", {"kiosk_name": "K", "location": "x"}).status_code == 201
     page = api.get("/admin/login/", HTTP_ACCEPT="text/html")
@@ -124,7 +137,8 @@ def test_both_spellings_answer_and_the_django_admin_keeps_the_rest(api, signed_i
 def test_a_kiosk_is_set_up_changed_and_deleted(signed_in, oscar):
     client = signed_in(oscar)
     made = client.post(
-        "/admin/kiosks", {"kiosk_name": "Door", "location": "Hall", "ip_address": "2001:DB8::1", "public_key": "any"}
+        "/admin/kiosks",
+        {"kiosk_name": "Door", "location": "Hall", "ip_address": "2001:DB8::1", "public_key": "any"},
     )
     assert made.status_code == 201
     kiosk = made.json()
@@ -171,7 +185,9 @@ def test_changing_a_kiosk_into_another_conflicts(signed_in, alice):
     client = signed_in(alice)
     booth("A", ip_address="192.0.2.1")
     other = booth("B").kiosk.pk
-    answers = [client.patch(f"/admin/kiosks/{other}", v) for v in ({"ip_address": "192.0.2.1"}, {"kiosk_name": "A"})]
+    answers = [
+        client.patch(f"/admin/kiosks/{other}", v) for v in ({"ip_address": "192.0.2.1"}, {"kiosk_name": "A"})
+    ]
     assert [a.json()["detail"] for a in answers] == [
         "Another kiosk already has this IP address",
         "Kiosk with this name already exists",
@@ -218,9 +234,14 @@ def test_by_address_answers_readers_the_kiosk_and_its_own_address_only(api, sign
     assert api.get(url, REMOTE_ADDR="192.0.2.7").status_code == 200
     for client in (api, signed_in(uma), other.client):
         answer = client.get(url)
-        assert (answer.status_code, answer.json()["detail"]) == (404, "No kiosk found for IP address: 192.0.2.7")
+        assert (answer.status_code, answer.json()["detail"]) == (
+            404,
+            "No kiosk found for IP address: 192.0.2.7",
+        )
     assert api.get(url, HTTP_X_FORWARDED_FOR="192.0.2.7").status_code == 404
-    assert api.get("/admin/kiosks/by-ip/nonsense").json()["detail"] == "No kiosk found for IP address: nonsense"
+    assert (
+        api.get("/admin/kiosks/by-ip/nonsense").json()["detail"] == "No kiosk found for IP address: nonsense"
+    )
     services.change_kiosk(door.kiosk.pk, {"is_active": False}, by=SYSTEM)
     assert signed_in(alice).get(url).json()["detail"] == "Kiosk is not active"
 
@@ -258,11 +279,18 @@ def test_access_is_changed_granted_blocked_listed_and_revoked(signed_in, oscar, 
         400,
         "Invalid access mode. Must be one of: ['public', 'whitelist', 'blacklist']",
     )
-    granted = client.post(f"{url}/grant-access", {"user_id": uma.pk, "expires_at": "2030-01-01T00:00:00Z"}).json()
+    granted = client.post(
+        f"{url}/grant-access", {"user_id": uma.pk, "expires_at": "2030-01-01T00:00:00Z"}
+    ).json()
     assert granted == {
         "success": True,
         "message": "Access granted to uma@example.org for kiosk Door",
-        "access": {"user_id": uma.pk, "kiosk_id": door.kiosk.pk, "granted": True, "expires_at": "2030-01-01T00:00:00Z"},
+        "access": {
+            "user_id": uma.pk,
+            "kiosk_id": door.kiosk.pk,
+            "granted": True,
+            "expires_at": "2030-01-01T00:00:00Z",
+        },
     }
     blocked = client.post(f"{url}/block-access", {"user_id": uma.pk}).json()
     assert blocked == {
@@ -287,7 +315,9 @@ def test_access_is_changed_granted_blocked_listed_and_revoked(signed_in, oscar, 
 # --- People ---
 def test_an_account_is_made_given_a_role_and_deleted(signed_in, alice, api):
     client = signed_in(alice)
-    made = client.post("/admin/users", {"email": "New@EXAMPLE.org", "password": "Passw0rd!", "role": " Manager "})
+    made = client.post(
+        "/admin/users", {"email": "New@EXAMPLE.org", "password": "Passw0rd!", "role": " Manager "}
+    )
     assert made.status_code == 201
     account = made.json()
     assert (account["email"], account["role"]) == ("New@example.org", "manager")
@@ -347,12 +377,21 @@ def test_the_audit_log_also_shows_identity_in_its_own_words(signed_in, api, alic
     api.post("/auth/token", {"username": "uma", "password": PASSWORD}, format="multipart")
     api.post("/auth/token", {"username": "uma", "password": "wrong"}, format="multipart")
     client.patch(f"/admin/users/{uma.pk}/role", {"role": "manager"})
-    made = client.post("/admin/users", {"email": "n@example.org", "password": "Passw0rd!", "role": "user"}).json()
+    made = client.post(
+        "/admin/users", {"email": "n@example.org", "password": "Passw0rd!", "role": "user"}
+    ).json()
     client.delete(f"/admin/users/{made['id']}")
     client.post("/auth/logout")
     events = signed_in(alice).get("/admin/audit-logs").json()
     kinds = [event["event_type"] for event in events]
-    assert kinds == ["logout", "user_deleted", "user_created", "user_role_changed", "login_failed", "login_success"]
+    assert kinds == [
+        "logout",
+        "user_deleted",
+        "user_created",
+        "user_role_changed",
+        "login_failed",
+        "login_success",
+    ]
     changed = next(event for event in events if event["event_type"] == "user_role_changed")
     told = json.loads(changed["event_data"])
     assert (changed["user_id"], told["actor_user_id"]) == (uma.pk, alice.pk)
@@ -433,7 +472,11 @@ def test_reports_that_cannot_be_are_refused(signed_in, alice, query, status, det
     if detail:
         assert answer.json()["detail"] == detail
     elif status == 422:
-        assert answer.json()["detail"][0] == {"type": "missing", "loc": ["query", "from"], "msg": "Field required"}
+        assert answer.json()["detail"][0] == {
+            "type": "missing",
+            "loc": ["query", "from"],
+            "msg": "Field required",
+        }
 
 
 def test_a_pdf_of_more_rows_than_anybody_reads_is_refused(signed_in, alice, punches, monkeypatch):
@@ -460,8 +503,12 @@ def test_the_dashboard_counts_what_exists(signed_in, alice, umas_phone, door):
 
 def test_own_address_follows_the_rule_of_trusted_proxies(api, settings):
     settings.TRUSTED_PROXIES = ["10.0.0.0/8"]
-    assert api.get("/info/ip", REMOTE_ADDR="192.0.2.1", HTTP_X_FORWARDED_FOR="1.2.3.4").json() == {"ip": "192.0.2.1"}
-    assert api.get("/api/info/ip", REMOTE_ADDR="10.1.1.1", HTTP_X_FORWARDED_FOR="1.2.3.4").json() == {"ip": "1.2.3.4"}
+    assert api.get("/info/ip", REMOTE_ADDR="192.0.2.1", HTTP_X_FORWARDED_FOR="1.2.3.4").json() == {
+        "ip": "192.0.2.1"
+    }
+    assert api.get("/api/info/ip", REMOTE_ADDR="10.1.1.1", HTTP_X_FORWARDED_FOR="1.2.3.4").json() == {
+        "ip": "1.2.3.4"
+    }
 
 
 def test_bad_keys_are_throttled_but_a_valid_key_is_not(api, door, settings):

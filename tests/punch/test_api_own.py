@@ -15,7 +15,9 @@ pytestmark = pytest.mark.django_db
 
 
 def register(client, fingerprint="f1", **values):
-    return client.post("/devices/register", {"device_fingerprint": fingerprint, "device_name": "Phone", **values})
+    return client.post(
+        "/devices/register", {"device_fingerprint": fingerprint, "device_name": "Phone", **values}
+    )
 
 
 def test_a_device_is_registered_listed_and_revoked(signed_in, uma):
@@ -51,7 +53,10 @@ def test_a_fingerprint_stays_taken_for_everybody_even_when_revoked(signed_in, um
         409,
         "Device with this fingerprint already registered for user",
     )
-    assert (other.status_code, other.json()["detail"]) == (409, "Device with this fingerprint already registered")
+    assert (other.status_code, other.json()["detail"]) == (
+        409,
+        "Device with this fingerprint already registered",
+    )
 
 
 def test_five_active_devices_are_the_most(signed_in, uma):
@@ -96,7 +101,9 @@ def test_an_id_that_is_no_number_is_an_unknown_path(signed_in, uma, pk):
 def test_somebody_elses_device_does_not_exist(signed_in, uma, oscar):
     other = phone(oscar)
     client = signed_in(uma)
-    assert client.post(f"/devices/{other.pk}/revoke").json()["detail"] == "Device not found or not owned by user"
+    assert (
+        client.post(f"/devices/{other.pk}/revoke").json()["detail"] == "Device not found or not owned by user"
+    )
     answer = client.post("/punch/request-token", {"device_id": other.pk})
     assert (answer.status_code, answer.json()["detail"]) == (404, "Device not found or not owned by user")
 
@@ -137,7 +144,9 @@ def test_history_is_newest_first_and_knows_local_days(signed_in, uma, three_days
     assert days == ["2026-05-03", "2026-05-02", "2026-05-01"]
     local = client.get("/punch/history", {"from": "2026-05-03", "to": "2026-05-03"}).json()
     assert [row["punched_at"][:10] for row in local] == ["2026-05-02"]
-    instant = client.get("/punch/history", {"from": "2026-05-02T21:30:00", "to": "2026-05-02T21:30:00Z"}).json()
+    instant = client.get(
+        "/punch/history", {"from": "2026-05-02T21:30:00", "to": "2026-05-02T21:30:00Z"}
+    ).json()
     assert len(instant) == 1
 
 
@@ -158,7 +167,8 @@ def test_dates_that_make_no_sense_are_refused(signed_in, uma, query, detail):
 
 
 @pytest.mark.parametrize(
-    ("query", "count"), [({}, 50), ({"limit": 1000}, 100), ({"limit": 7}, 7), ({"offset": 118, "limit": 9}, 2)]
+    ("query", "count"),
+    [({}, 50), ({"limit": 1000}, 100), ({"limit": 7}, 7), ({"offset": 118, "limit": 9}, 2)],
 )
 def test_a_page_is_bounded(signed_in, uma, umas_phone, door, query, count):
     now = timezone.now()
@@ -177,7 +187,9 @@ def test_a_page_is_bounded(signed_in, uma, umas_phone, door, query, count):
     assert len(signed_in(uma).get("/punch/history", query).json()) == count
 
 
-@pytest.mark.parametrize("query", [{"limit": 0}, {"limit": -1}, {"limit": "x"}, {"offset": -1}, {"offset": 1000001}])
+@pytest.mark.parametrize(
+    "query", [{"limit": 0}, {"limit": -1}, {"limit": "x"}, {"offset": -1}, {"offset": 1000001}]
+)
 def test_a_page_that_cannot_be_is_named(signed_in, uma, query):
     answer = signed_in(uma).get("/punch/history", query)
     assert answer.status_code == 422

@@ -1,6 +1,7 @@
 """Pairing: the laws of punch.md 3.5, over any punches of one person."""
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from hypothesis import given
@@ -66,8 +67,7 @@ def test_every_punch_stands_in_exactly_one_row(stamps: list[Stamp]) -> None:
 def test_intervals_do_not_overlap_and_none_is_longer_than_a_shift(stamps: list[Stamp]) -> None:
     intervals = [row for row in paired(stamps, MUCH_LATER, LIMITS) if row.flag is None]
     assert all(timedelta(0) <= row.end.at - row.start.at <= LIMITS.shift for row in intervals)
-    pairs = zip(intervals, intervals[1:], strict=False)
-    assert all(first.end.at <= second.start.at for first, second in pairs)
+    assert all(first.end.at <= second.start.at for first, second in pairwise(intervals))
 
 
 @given(any_punches)

@@ -62,7 +62,7 @@ def test_of_fifty_scans_of_one_code_exactly_one_is_a_punch(phone_of_a_worker: De
     for _repeat in range(REPEATS):
         text = code(phone_of_a_worker)
         before = (Punch.objects.count(), replays())
-        answers = at_once([lambda b=booths[n % doors]: b.scan(text) for n in range(50)])
+        answers = at_once([lambda b=booths[n % doors], t=text: b.scan(t) for n in range(50)])
         told = Counter(outcome(answer) for answer in answers)
         assert told == {
             (200, ""): 1,

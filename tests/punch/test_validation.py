@@ -61,7 +61,12 @@ def test_a_scan_makes_one_punch_and_answers_with_all_its_keys(door, umas_phone, 
     }
     assert answer["Cache-Control"] == "no-store"
     row = last_row()
-    assert (row.domain, row.category, row.action, row.result) == ("punch", "punch", "punch_validated", "success")
+    assert (row.domain, row.category, row.action, row.result) == (
+        "punch",
+        "punch",
+        "punch_validated",
+        "success",
+    )
     assert (row.user_id, row.source_admin) == (str(uma.uuid), f"kiosk {door.kiosk.pk}")
     index = AuditEntry.objects.get(sequence=row.sequence)
     assert (index.user, index.device, index.kiosk) == (uma.pk, umas_phone.pk, door.kiosk.pk)
@@ -135,7 +140,8 @@ def test_the_enum_says_what_it_takes(door):
 
 
 @pytest.mark.parametrize(
-    ("data", "kind"), [("[]", "application/json"), ("a=b", "text/plain"), ("a=b", "application/x-www-form-urlencoded")]
+    ("data", "kind"),
+    [("[]", "application/json"), ("a=b", "text/plain"), ("a=b", "application/x-www-form-urlencoded")],
 )
 def test_a_body_that_is_no_json_object_is_wrong_as_a_whole(door, data, kind):
     answer = door.client.post("/punch/validate", data, content_type=kind)

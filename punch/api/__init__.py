@@ -1,0 +1,1 @@
+"""The JSON doors of the clock, in the shapes of Chrona."""

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class PunchConfig(AppConfig):
+    name = "punch"
+    verbose_name = "Punch"

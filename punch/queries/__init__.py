@@ -1,0 +1,1 @@
+"""Answers of the clock, assembled from many rows: read only."""
