@@ -50,7 +50,7 @@ test: $(DEV_STAMP)
 check: $(DEV_STAMP) deploy-check
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
-	@$(BIN)/mypy manage.py config activity identity
+	@$(BIN)/mypy manage.py config activity identity punch traffic
 	@DEBUG=1 $(MANAGE) check
 	@DEBUG=1 $(MANAGE) makemigrations --check --dry-run
 	@DEBUG=1 $(MANAGE) spectacular --validate --fail-on-warn --file /dev/null

@@ -37,5 +37,5 @@ pages: list[URLPattern | URLResolver] = [
     path("integrity/checkpoints/<int:number>/", views.checkpoint, name="integrity-checkpoint"),
 ]
 sockets: list[URLPattern] = [
-    re_path(r"^ws/activity/?$", ActivityFeed.as_asgi(), name="activity-feed"),  # type: ignore[arg-type]
+    re_path(r"^ws/activity/?$", ActivityFeed.as_asgi(), name="activity-feed"),
 ]

@@ -277,7 +277,8 @@ def main() -> int:
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
     ).stdout
     print(
-        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, commit {commit.strip() or '-'}, {options.rounds} rounds"
+        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, commit {commit.strip() or '-'}, "
+        f"{options.rounds} rounds"
     )
     with ExitStack() as stack:
         servers = [stack.enter_context(kinds[name]()) for name in options.only.split(",")]

@@ -35,7 +35,12 @@ def first_error(data: Any, loc: str = "body") -> dict[str, Any]:
         ({"login": 5}, "string_type", ["body", "login"], "Input should be a valid string"),
         ({"login": None}, "string_type", ["body", "login"], "Input should be a valid string"),
         ({"login": True}, "string_type", ["body", "login"], "Input should be a valid string"),
-        ({"login": "abcdef"}, "string_too_long", ["body", "login"], "String should have at most 5 characters"),
+        (
+            {"login": "abcdef"},
+            "string_too_long",
+            ["body", "login"],
+            "String should have at most 5 characters",
+        ),
         ({"login": "a"}, "string_too_short", ["body", "login"], "String should have at least 2 characters"),
         ({"login": ""}, "string_too_short", ["body", "login"], "String should have at least 1 character"),
         (
@@ -70,7 +75,12 @@ def first_error(data: Any, loc: str = "body") -> dict[str, Any]:
             ["body", "tags", 1],
             "String should have at most 3 characters",
         ),
-        ({"login": "ab", "tags": ["a"] * 3}, "too_long", ["body", "tags"], "List should have at most 2 items"),
+        (
+            {"login": "ab", "tags": ["a"] * 3},
+            "too_long",
+            ["body", "tags"],
+            "List should have at most 2 items",
+        ),
         (
             {"login": "ab", "nickname": "a\x07"},
             "value_error",

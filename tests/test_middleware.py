@@ -8,7 +8,9 @@ from django.test import Client
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize("path", ["/health", "/nowhere", "/api/v1/providers/", "/accounts/login/", "/admin/login/"])
+@pytest.mark.parametrize(
+    "path", ["/health", "/nowhere", "/api/v1/providers/", "/accounts/login/", "/admin/login/"]
+)
 def test_every_answer_carries_the_security_headers(client: Client, path: str) -> None:
     answer = client.get(path)
     assert answer["X-Content-Type-Options"] == "nosniff"
@@ -50,7 +52,9 @@ def test_the_request_id_stands_in_the_log(client: Client, caplog: pytest.LogCapt
     assert "GET /health 200" in line.getMessage()
 
 
-@pytest.mark.parametrize("path", ["/health", "/health/", "/docs", "/docs/", "/openapi.json", "/schema", "/schema/"])
+@pytest.mark.parametrize(
+    "path", ["/health", "/health/", "/docs", "/docs/", "/openapi.json", "/schema", "/schema/"]
+)
 def test_a_path_answers_in_both_spellings_without_a_redirect(client: Client, path: str) -> None:
     assert client.get(path).status_code == 200
 

@@ -16,7 +16,9 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def seeded(transactional_db: None, settings) -> None:
     settings.DEBUG = True
-    call_command("seed", "--seed", "1", "--rows", "10000", "--until", "2025-06-15", "--domain", "activity", verbosity=0)
+    call_command(
+        "seed", "--seed", "1", "--rows", "10000", "--until", "2025-06-15", "--domain", "activity", verbosity=0
+    )
 
 
 def test_a_newcomer_signs_in_asks_for_statistics_and_searches_the_trail(seeded: None, settings) -> None:
@@ -32,7 +34,9 @@ def test_a_newcomer_signs_in_asks_for_statistics_and_searches_the_trail(seeded: 
     assert {row["result"] for row in found["items"]} == {"fail"}
 
 
-def test_a_newcomer_signs_in_at_the_page_and_opens_every_place_the_readme_names(seeded: None, settings) -> None:
+def test_a_newcomer_signs_in_at_the_page_and_opens_every_place_the_readme_names(
+    seeded: None, settings
+) -> None:
     client = Client(headers={"Accept": "text/html"})
     assert client.get("/")["Location"].startswith("/accounts/login/")
     client.post("/accounts/login/", {"username": "operator", "password": settings.DEMO_PASSWORD})

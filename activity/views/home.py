@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
 from activity import charts
-from activity.queries import following, pages
+from activity.queries import following, pages, seals
 from activity.views.frame import figure
 
 DAY = timedelta(hours=24)
@@ -34,7 +34,7 @@ def home(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm("activity.read_trail"):
         return render(request, "own.html", {"entries": pages.own_sign_ins(request.user)})
     now = timezone.now()
-    attention = [
+    attention = _proof_in_doubt(now) + [
         {
             "run": run,
             "link": charts.log_link(
@@ -53,6 +53,20 @@ def home(request: HttpRequest) -> HttpResponse:
         "latest": pages.latest_acts(),
     }
     return render(request, "home.html", context)
+
+
+def _proof_in_doubt(now: datetime) -> list[dict[str, Any]]:
+    """That the trail was found changed, or is no longer sealed."""
+    link = reverse("activity:integrity")
+    found, since = seals.last_bad_finding(now - DAY), seals.overdue_since(now)
+    doubts = []
+    if found:
+        words = _("A check of the trail found rows that are not as they were sealed")
+        doubts.append({"words": words, "link": link, "last": found.timestamp})
+    if since:
+        words = _("Rows of the trail wait for their seal: is the server running its background pass?")
+        doubts.append({"words": words, "link": link, "since": since})
+    return doubts
 
 
 def _sign_in_panel(now: datetime) -> dict[str, Any]:

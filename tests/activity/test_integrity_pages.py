@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from django.utils import timezone
 from activity import sealing
 from activity.append_only import unlocked
 from activity.models import Entry, Segment
-from activity.queries import verifying
+from activity.queries import seals, verifying
 from activity.services import seal
 from activity.services import sealing as sealing_service
 from activity.views import seals as page
@@ -196,3 +197,25 @@ def test_the_number_of_queries_does_not_grow_with_the_segments(
     seal(timezone.now())
     with django_assert_max_num_queries(8):
         browser.get(PAGE)
+
+
+# --- Home ----------------------------------------------------------------------------------------------------
+
+
+def test_home_says_that_a_check_found_problems(browser: Client, sealed: list[int]) -> None:
+    assert "not as they were sealed" not in text_of(browser.get("/"))
+    tamper(number=sealed[0], info="forged")
+    browser.post(PAGE)
+    assert "A check of the trail found rows that are not as they were sealed" in text_of(browser.get("/"))
+
+
+def test_home_says_since_when_rows_wait_for_their_seal(browser: Client) -> None:
+    words, now = "Rows of the trail wait for their seal", timezone.now()
+    EntryFactory()
+    assert words not in text_of(browser.get("/"))
+    seal(now - timedelta(hours=2))
+    EntryFactory(timestamp=now - timedelta(hours=1))
+    assert seals.overdue_since(now) == now - timedelta(hours=1)
+    assert words in text_of(browser.get("/"))
+    seal(now)
+    assert words not in text_of(browser.get("/"))

@@ -95,6 +95,16 @@ def test_two_rows_appear_on_top_without_a_reload(
     assert "create_provider" in window.page.locator("[data-entry]").inner_text()
 
 
+def test_what_a_row_says_is_shown_as_text_never_as_markup(
+    reader: Callable[..., Reader], server: Served, admin: str
+) -> None:
+    window = reader("/manage/activity/")
+    write(server, admin, ["<img src=x onerror=alert(1)>"])
+    window.shows("<img src=x onerror=alert(1)>")
+    assert window.page.locator(".live-list img").count() == 0
+    assert not window.complaints
+
+
 def test_a_paused_list_counts_what_waits_and_shows_it_when_asked(
     reader: Callable[..., Reader], server: Served, admin: str
 ) -> None:

@@ -17,6 +17,7 @@ PAGES = {
     "log": "/manage/activity/log/?result=fail",
     "people": "/manage/activity/people/",
     "providers": "/manage/activity/providers/",
+    "integrity": "/manage/activity/integrity/",
     "login": "/accounts/login/",
     "missing row": "/manage/activity/log/0/",
 }

@@ -1,7 +1,5 @@
 """`/api/v1/users/…`: people in the words of KitsuTrail, and the rules about accounts."""
 
-import uuid
-
 import pytest
 
 from activity.callers import Caller
@@ -73,7 +71,17 @@ def test_a_person_is_found_by_the_whole_login_in_any_case(admin, uma, login):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    "path", ["login/um", "login/nobody", "login/foo/", "5", "x", str(uuid.uuid4()), "%00", "login/%00"]
+    "path",
+    [
+        "login/um",
+        "login/nobody",
+        "login/foo/",
+        "5",
+        "x",
+        "00000000-0000-4000-8000-000000000000",
+        "%00",
+        "login/%00",
+    ],
 )
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_nobody_is_found_by_what_names_nobody(admin, uma, path, slash):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.browser.conftest import chromium  # noqa: F401 - a fixture
 from traffic.arrivals import Arrival, Reporter, read_visit
 from traffic.ingest import Ask, Ledger
 
@@ -34,4 +35,4 @@ def _no_warm_caches() -> Iterator[None]:
     from traffic.ingest import quota
 
     quota._within.cache_clear()
-    yield
+    return

@@ -9,6 +9,7 @@ from rest_framework.test import APIClient
 
 from config.errors import InvalidInput
 from config.inputs import checked
+from tests.factories import PASSWORD
 from tests.traffic.conftest import FIREFOX, visit
 from traffic import queries
 from traffic.ingest import Ask, Ledger
@@ -20,7 +21,9 @@ pytestmark = pytest.mark.django_db
 
 
 def post(api: Any, body: Any, path: str = "/visit", **extra: Any) -> Any:
-    return api.generic("POST", path, json.dumps(body) if not isinstance(body, bytes) else body, "application/json", **extra)
+    return api.generic(
+        "POST", path, json.dumps(body) if not isinstance(body, bytes) else body, "application/json", **extra
+    )
 
 
 def test_the_documented_calls_give_the_documented_answers(api: APIClient) -> None:
@@ -47,12 +50,16 @@ def test_the_documented_calls_give_the_documented_answers(api: APIClient) -> Non
 
 @pytest.mark.parametrize("path", ["/visit", "/visit/"])
 def test_agent_and_address_come_from_the_request_when_the_body_has_none(api: APIClient, path: str) -> None:
-    post(api, ONE, path, HTTP_USER_AGENT=FIREFOX, REMOTE_ADDR="203.0.113.5", HTTP_X_FORWARDED_FOR="192.0.2.66")
+    post(
+        api, ONE, path, HTTP_USER_AGENT=FIREFOX, REMOTE_ADDR="203.0.113.5", HTTP_X_FORWARDED_FOR="192.0.2.66"
+    )
     row = Visit.objects.get()
     assert (row.user_agent, row.ip_address, row.referrer) == (FIREFOX, "203.0.113.5", None)
 
 
-def test_behind_trusted_proxies_the_first_stranger_from_the_right_is_the_client(api: APIClient, settings: Any) -> None:
+def test_behind_trusted_proxies_the_first_stranger_from_the_right_is_the_client(
+    api: APIClient, settings: Any
+) -> None:
     settings.TRUSTED_PROXIES = ["10.0.0.0/8"]
     hops = "1.1.1.1, nonsense, 198.51.100.7, 10.1.1.1"
     post(api, ONE, REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR=hops)
@@ -60,7 +67,8 @@ def test_behind_trusted_proxies_the_first_stranger_from_the_right_is_the_client(
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"\xff", b"[]", b"1", b'"x"', b"{}", b'{"user_id":" ","page_url":7,"ip_address":"unknown"}']
+    "body",
+    [b"", b"{", b"\xff", b"[]", b"1", b'"x"', b"{}", b'{"user_id":" ","page_url":7,"ip_address":"unknown"}'],
 )
 def test_wrong_input_is_named_and_nothing_is_stored(api: APIClient, body: bytes) -> None:
     answer = post(api, body)
@@ -105,7 +113,8 @@ def test_other_paths_are_closed_to_other_origins(api: APIClient) -> None:
 
 def test_no_answer_of_the_dialect_sets_a_cookie(alice: Any) -> None:
     browser = Client()
-    browser.force_login(alice)
+    browser.post("/accounts/login/", {"username": "alice", "password": PASSWORD})
+    assert browser.cookies["sessionid"].value
     answers = [
         post(browser, ONE),
         browser.get("/stats"),
@@ -118,7 +127,9 @@ def test_no_answer_of_the_dialect_sets_a_cookie(alice: Any) -> None:
 
 
 # --- Many at once ---------------------------------------------------------------------------------------------
-def test_many_visits_are_stored_together_with_consecutive_numbers(api: APIClient, django_assert_max_num_queries: Any) -> None:
+def test_many_visits_are_stored_together_with_consecutive_numbers(
+    api: APIClient, django_assert_max_num_queries: Any
+) -> None:
     post(api, ONE)
     with django_assert_max_num_queries(30):
         answer = post(api, {"visits": [{**ONE, "user_id": f"u{n}"} for n in range(1000)]}, "/visits")
@@ -138,7 +149,9 @@ def test_one_wrong_entry_refuses_all_of_them(api: APIClient) -> None:
     assert not Visit.objects.exists()
 
 
-def test_importers_with_a_token_are_not_throttled(signed_in: Any, oscar: Any, uma: Any, api: APIClient, settings: Any) -> None:
+def test_importers_with_a_token_are_not_throttled(
+    signed_in: Any, oscar: Any, uma: Any, api: APIClient, settings: Any
+) -> None:
     settings.VISIT_RATE = 2
     three, far = {"visits": [ONE] * 3}, {"REMOTE_ADDR": "203.0.113.5"}
     assert post(signed_in(oscar), three, "/visits", **far).status_code == 200
@@ -157,7 +170,9 @@ def test_a_stranger_is_throttled_and_this_machine_is_not(api: APIClient, setting
 
 
 # --- Statistics of the dialect --------------------------------------------------------------------------------
-@pytest.mark.parametrize("hours", ["0", "0.09", "168.01", "-1", "nan", "inf", "1e400", "a", "", "1_0", "0x1", "１"])
+@pytest.mark.parametrize(
+    "hours", ["0", "0.09", "168.01", "-1", "nan", "inf", "1e400", "a", "", "1_0", "0x1", "１"]
+)
 def test_a_timeframe_that_is_no_number_of_hours_is_refused(api: APIClient, hours: str) -> None:
     answer = api.get("/stats", {"timeframe_hours": hours})
     assert answer.status_code == 422
@@ -176,7 +191,14 @@ def test_a_wrong_timeframe_is_wrong_input() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0.4, "0s"), (45, "45s"), (125, "2m 5s"), (3600.5, "1h 0m 0s"), (86400, "1d 0h 0m 0s"), (3720, "1h 2m 0s")],
+    [
+        (0.4, "0s"),
+        (45, "45s"),
+        (125, "2m 5s"),
+        (3600.5, "1h 0m 0s"),
+        (86400, "1d 0h 0m 0s"),
+        (3720, "1h 2m 0s"),
+    ],
 )
 def test_uptime_leaves_out_leading_units_of_zero(seconds: float, words: str) -> None:
     assert queries.in_words(seconds) == words

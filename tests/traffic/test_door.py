@@ -69,7 +69,9 @@ def at_the_door(story: Callable[[Door], Awaitable[Any]]) -> Any:
             return await story(door)
         finally:
             if door.writer is not None:
-                await asyncio.get_running_loop().run_in_executor(door.writer.thread, connection.close)
+                await asyncio.get_running_loop().run_in_executor(
+                    door.writer.thread, lambda: connection.close()
+                )
                 door.writer.task.cancel()
                 door.writer.thread.shutdown()
 
@@ -113,7 +115,9 @@ def test_a_sane_request_id_is_kept(asked: str, kept: bool) -> None:
 
 
 def test_a_preflight_is_allowed_to_everybody() -> None:
-    answer = one(b"", method="OPTIONS", origin="https://stranger.example", access_control_request_method="POST")
+    answer = one(
+        b"", method="OPTIONS", origin="https://stranger.example", access_control_request_method="POST"
+    )
     assert (answer.status, answer.body) == (204, b"")
     assert answer.headers["access-control-allow-methods"] == "POST"
     assert answer.headers["access-control-allow-headers"] == "content-type"
@@ -178,11 +182,15 @@ def test_when_too_many_wait_the_next_is_refused_at_once(monkeypatch: pytest.Monk
     answers = at_the_door(story)
     refused = [a for a in answers if a.status == 503]
     assert len(refused) == 5
-    assert {(a.detail, a.headers["retry-after"]) for a in refused} == {("Visits cannot be stored right now.", "1")}
+    assert {(a.detail, a.headers["retry-after"]) for a in refused} == {
+        ("Visits cannot be stored right now.", "1")
+    }
     assert Visit.objects.count() == 3
 
 
-def test_a_database_that_refuses_is_said_and_when_it_is_back_all_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_refuses_is_said_and_when_it_is_back_all_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async def story(door: Door) -> list[Any]:
         first = await request(door)
         with monkeypatch.context() as broken:
@@ -234,4 +242,4 @@ def test_one_large_ask_is_a_batch_of_its_own() -> None:
 
 
 def test_both_spellings_lead_here() -> None:
-    assert PATHS == {"/visit", "/visit/"}
+    assert {"/visit", "/visit/"} == PATHS

@@ -50,7 +50,11 @@ def test_every_roll_up_of_a_visit_uses_its_one_moment(log: Any) -> None:
         log(visit(), visit(user_agent=GOOGLEBOT))
     assert set(Visit.objects.values_list("received_at", flat=True)) == {NOON}
     assert SecondCount.objects.values_list("second", "visits").get() == (NOON.replace(microsecond=0), 2)
-    assert MinuteCount.objects.values_list("minute", "visits", "bots").get() == (NOON.replace(microsecond=0), 1, 1)
+    assert MinuteCount.objects.values_list("minute", "visits", "bots").get() == (
+        NOON.replace(microsecond=0),
+        1,
+        1,
+    )
     hours = HourCount.objects.values_list("hour", "kind", "label__text", "visits", "bots")
     hour = NOON.replace(microsecond=0)
     assert set(hours) == {
@@ -95,7 +99,10 @@ def test_a_writer_goes_on_into_the_next_day_with_another_salt(db: None) -> None:
 # --- Sites ----------------------------------------------------------------------------------------------------
 def test_a_new_host_becomes_a_site_with_one_row_in_the_trail(log: Any) -> None:
     log(visit(), visit(), visit(page="https://shop.example.org/"))
-    assert set(Site.objects.values_list("host", "reserved")) == {("example.org", False), ("shop.example.org", False)}
+    assert set(Site.objects.values_list("host", "reserved")) == {
+        ("example.org", False),
+        ("shop.example.org", False),
+    }
     rows = Entry.objects.filter(action="register_site")
     assert {(r.domain, r.category, r.object_type, r.object_id, r.source_admin, r.user_id) for r in rows} == {
         ("traffic", "traffic", "site", "example.org", "system", None),
@@ -128,7 +135,9 @@ def test_beyond_the_limit_new_hosts_share_one_site(log: Any, settings: Any, capl
     assert len([r for r in caplog.records if "VISIT_MAX_SITES" in r.message]) == 2  # one for each writer
 
 
-def test_a_site_added_by_hand_beyond_the_limit_gets_its_visits_within_a_minute(db: None, settings: Any) -> None:
+def test_a_site_added_by_hand_beyond_the_limit_gets_its_visits_within_a_minute(
+    db: None, settings: Any
+) -> None:
     settings.VISIT_MAX_SITES = 0
     ledger = Ledger()
     with time_machine.travel(NOON, tick=False):
@@ -146,8 +155,12 @@ def test_pages_and_referrers_beyond_the_limit_of_an_hour_are_counted_as_other(
     monkeypatch.setattr(HourCount, "LIMITS", {"page": 3, "referrer": 2})
     ledger = Ledger()
     with time_machine.travel(NOON, tick=False):
-        ledger.write([Ask([visit(page=f"https://example.org/{n}", referrer=f"https://r{n}.org/")]) for n in range(5)])
-        Ledger().write([Ask([visit(page="https://example.org/new")]), Ask([visit(page="https://example.org/1")])])
+        ledger.write(
+            [Ask([visit(page=f"https://example.org/{n}", referrer=f"https://r{n}.org/")]) for n in range(5)]
+        )
+        Ledger().write(
+            [Ask([visit(page="https://example.org/new")]), Ask([visit(page="https://example.org/1")])]
+        )
         ledger.write([Ask([visit(page="https://example.org/newer")])])
     pages = dict(HourCount.objects.filter(kind="page").values_list("label__text", "visits"))
     assert pages == {"/0": 1, "/1": 2, "/2": 1, "(other)": 4}
@@ -182,7 +195,10 @@ def test_a_stated_person_is_one_visitor_whatever_the_address(log: Any) -> None:
 
 def test_visitors_of_two_sites_are_counted_on_each(log: Any) -> None:
     log(visit(), visit(page="https://shop.example.org/"))
-    assert sorted(DayCount.objects.values_list("site__host", "visitors")) == [("example.org", 1), ("shop.example.org", 1)]
+    assert sorted(DayCount.objects.values_list("site__host", "visitors")) == [
+        ("example.org", 1),
+        ("shop.example.org", 1),
+    ]
 
 
 def test_bots_are_counted_as_bots_and_never_as_visitors(log: Any) -> None:
@@ -224,7 +240,10 @@ def test_texts_are_stored_as_they_came(log: Any) -> None:
 
 def test_a_person_is_stored_as_one(log: Any) -> None:
     log(visit("12345678-1234-4234-8234-1234567890ab"), visit("bob"))
-    assert [str(v.person) for v in Visit.objects.order_by("id")] == ["12345678-1234-4234-8234-1234567890ab", "None"]
+    assert [str(v.person) for v in Visit.objects.order_by("id")] == [
+        "12345678-1234-4234-8234-1234567890ab",
+        "None",
+    ]
 
 
 # --- Quota ----------------------------------------------------------------------------------------------------
@@ -327,7 +346,9 @@ arrivals = st.builds(
 
 
 class TestTheLaw(TestCase):
-    @given(st.lists(st.tuples(moments, st.lists(arrivals, min_size=1, max_size=6), st.booleans()), max_size=8))
+    @given(
+        st.lists(st.tuples(moments, st.lists(arrivals, min_size=1, max_size=6), st.booleans()), max_size=8)
+    )
     def test_all_sums_over_the_same_visits_are_equal(self, story: list[Any]) -> None:
         """Seconds = minutes = hours = each kind = rows = total, for each site, however visits were batched."""
         ledger = Ledger()
@@ -339,7 +360,10 @@ class TestTheLaw(TestCase):
         rows = Counter(Visit.objects.values_list("site_id", "bot"))
         assert sum(rows.values()) == number == sum(s.visits for s in SecondCount.objects.all())
         assert not number or total() == number
-        for table in [MinuteCount.objects, *[HourCount.objects.filter(kind=k) for k in HourCount.Kind.values]]:
+        for table in [
+            MinuteCount.objects,
+            *[HourCount.objects.filter(kind=k) for k in HourCount.Kind.values],
+        ]:
             summed: Counter[tuple[int, bool]] = Counter()
             for row in table.all():
                 summed[row.site_id, False] += row.visits
