@@ -2,18 +2,27 @@
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.urls import reverse
 
 from activity.views import home
 from config import __version__
 
-ENDPOINTS = {"health": "health", "ready": "ready", "docs": "docs", "redoc": "redoc", "openapi": "schema"}
+ENDPOINTS = {
+    "GET /health": "Whether Waymark is alive and its database answers",
+    "GET /docs": "The API to try out; GET /redoc to read, GET /openapi.json for programs",
+    "POST /auth/token": "Sign in (form: username, password)",
+    "POST /visit": "Log a visit",
+    "GET /stats": "Totals of visits",
+    "GET /tracker.js": "The script by which a website reports its visits",
+    "POST /api/v1/audit/": "Search the trail",
+    "GET /api/v1/stats/current": "What goes on now",
+    "POST /punch/validate": "Validate a QR code at a kiosk",
+    "GET /kiosk/": "The kiosk's page",
+    "GET /admin/": "Administration",
+}
 
 
 @login_not_required  # scripts get a table of contents; the page itself asks for a sign-in
 def index(request: HttpRequest) -> HttpResponse:
     if "text/html" in request.headers.get("Accept", ""):
         return home(request)
-    endpoints = {name: reverse(url_name) for name, url_name in ENDPOINTS.items()}
-    endpoints |= {"activity": "/api/v1/", "auth": "/auth/", "admin": reverse("admin:index")}
-    return JsonResponse({"service": "waymark", "version": __version__, "endpoints": endpoints})
+    return JsonResponse({"service": "waymark", "version": __version__, "endpoints": ENDPOINTS})

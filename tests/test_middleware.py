@@ -91,7 +91,13 @@ def test_a_listed_origin_may_ask_and_a_foreign_one_gets_no_header(client: Client
 def test_the_root_is_a_table_of_contents_for_programs(client: Client) -> None:
     answer = client.get("/").json()
     assert answer["service"] == "waymark"
-    assert answer["endpoints"]["health"] == "/health"
+    assert answer["endpoints"]["POST /visit"] == "Log a visit"
+
+
+def test_every_place_in_the_table_of_contents_exists(client: Client) -> None:
+    for line in client.get("/").json()["endpoints"]:
+        method, path = line.split()
+        assert client.generic(method, path).status_code not in (404, 405), line
 
 
 def test_a_defect_answers_with_an_id_and_nothing_else(client: Client, monkeypatch) -> None:
@@ -100,7 +106,7 @@ def test_a_defect_answers_with_an_id_and_nothing_else(client: Client, monkeypatc
     def broken(*args: object, **kwargs: object) -> None:
         raise RuntimeError("password=hunter2")
 
-    monkeypatch.setattr("config.root.reverse", broken)
+    monkeypatch.setattr("config.root.JsonResponse", broken)
     answer = client.get("/", headers={"X-Request-ID": "defect-1"})
     assert answer.status_code == 500
     assert answer.json() == {"detail": "Internal Server Error", "request_id": "defect-1"}
