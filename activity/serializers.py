@@ -262,3 +262,55 @@ class ExportQuery(FilterFields):
     start = Moment(required=False)
     end = Moment(required=False)
     after_sequence = Whole(min_value=0, max_value=INT64 - 1, default=0)
+
+
+class TimelineQuery(serializers.Serializer):
+    """`from` and `to` are inclusive; `reason` says why somebody else's timeline is opened."""
+
+    limit = Whole(min_value=1, max_value=200, default=50)
+    cursor = Text(max_length=500, required=False)
+    domain = texts()
+    to = Moment(required=False)
+    reason = Line(max_length=200, required=False, allow_blank=True, trim_whitespace=True)
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        """`from` is a word of Python."""
+        return {**super().get_fields(), "from": Moment(required=False)}
+
+
+class TimelinePerson(serializers.Serializer):
+    id = serializers.UUIDField(source="uuid")
+    login = serializers.CharField()
+    firstname = serializers.CharField(allow_null=True)
+    lastname = serializers.CharField(allow_null=True)
+    active = serializers.BooleanField()
+
+
+class TimelineObject(serializers.Serializer):
+    type = serializers.CharField()
+    id = serializers.CharField(allow_null=True)
+
+
+class TimelineItem(serializers.Serializer):
+    """A row of the trail, or something an app offers besides; `sequence` is null for the latter."""
+
+    timestamp = serializers.DateTimeField()
+    domain = serializers.CharField()
+    category = serializers.CharField()
+    action = serializers.CharField()
+    result = serializers.CharField(allow_null=True)
+    reason = serializers.CharField(allow_null=True)
+    info = serializers.CharField(allow_null=True)
+    source_ip = serializers.CharField(allow_null=True)
+    source_admin = serializers.CharField(allow_null=True)
+    provider_name = serializers.CharField(allow_null=True)
+    trace_id = serializers.CharField(allow_null=True)
+    object = TimelineObject(allow_null=True)
+    sequence = serializers.IntegerField(allow_null=True)
+    details = serializers.DictField()
+
+
+class TimelinePage(serializers.Serializer):
+    person = TimelinePerson()
+    items = TimelineItem(many=True)
+    next = serializers.CharField(allow_null=True)

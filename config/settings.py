@@ -180,6 +180,8 @@ TRAIL_SEAL_SECONDS = env.int("TRAIL_SEAL_SECONDS", default=60)
 
 # Dotted names of functions called with each new row of the trail inside its transaction.
 TRAIL_INDEXES: list[str] = ["punch.audit.index"]
+# Dotted names of functions that add to a person's timeline what is no row of the trail (activity.queries.timeline).
+TIMELINE_SOURCES: list[str] = ["traffic.queries.visits_of_person"]
 
 DEMO_PASSWORD = secret("DEMO_PASSWORD")
 DEMO_FEED = env.str("DEMO_FEED", default="0")

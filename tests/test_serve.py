@@ -275,6 +275,7 @@ def test_weak_configuration_stops_the_start_with_one_sentence(served: Served, mi
     strong = {"DEBUG": "0", "ALLOWED_HOSTS": "waymark.example.org"}
     for name in ("SECRET_KEY", "PII_ENCRYPTION_KEYS", "PII_INDEX_KEYS"):
         strong[name] = "vXq3" * 3 + f"{name}-9fK2-long-enough-to-be-taken-for-random"
+    manage(served.folder, "generate_keys")  # keys are there; what is missing is the setting
     refused = manage(served.folder, "serve", "--port", "0", **{**strong, missing: ""})
     assert refused.returncode == 1
     assert missing in refused.stderr

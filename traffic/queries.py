@@ -5,12 +5,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
 from django.db.models import Count, Max, Min, QuerySet
 
+from activity.models import Domain
+from activity.queries.timeline import Event, Stretch, event
 from config.errors import NotFound
 from traffic.models import HourCount, Site, Visit, digest_of
 from traffic.periods import DAY, HOUR, MINUTE, Period, ceiling
@@ -324,6 +325,27 @@ def latest(limit: int = 100) -> QuerySet[Visit]:
     return Visit.objects.select_related("site").order_by("-id")[:limit]
 
 
-def visits_of(person: UUID) -> QuerySet[Visit]:
-    """Visits whose `user_id` was the uuid of this person, newest first."""
-    return Visit.objects.filter(person=person).select_related("site").order_by("-received_at", "-id")
+def visits_of_person(asked: Stretch) -> list[Event]:
+    """For the timeline: visits whose `user_id` was the uuid of this person, newest first."""
+    if not asked.filters.want(Domain.TRAFFIC):
+        return []
+    visits = Visit.objects.filter(person=asked.person).select_related("site")
+    return [_as_event(visit) for visit in asked.newest(visits, "received_at")]
+
+
+def _as_event(visit: Visit) -> Event:
+    return event(
+        visit.received_at,
+        visit.pk,
+        domain=Domain.TRAFFIC,
+        category=Domain.TRAFFIC,
+        action="visit",
+        source_ip=visit.ip_address,
+        object={"type": "page", "id": visit.page_url},
+        details={
+            "site": visit.site.host,
+            "referrer": visit.referrer,
+            "user_agent": visit.user_agent,
+            "bot": visit.bot,
+        },
+    )

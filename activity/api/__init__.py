@@ -12,6 +12,8 @@ from activity.api.statistics import ProtocolsView as ProtocolsView
 from activity.api.statistics import ProvidersView as ProvidersView
 from activity.api.statistics import UsersByHourView as UsersByHourView
 from activity.api.statistics import UsersSummaryView as UsersSummaryView
+from activity.api.timeline import OwnTimelineView as OwnTimelineView
+from activity.api.timeline import TimelineView as TimelineView
 from activity.api.trail import CheckpointsView as CheckpointsView
 from activity.api.trail import KeyView as KeyView
 from activity.api.trail import VerifyView as VerifyView

@@ -10,6 +10,7 @@ from activity.services.sealing import report_verification as report_verification
 from activity.services.sealing import seal as seal
 from activity.services.sealing import seal_full_segments as seal_full_segments
 from activity.services.sealing import verify as verify
+from activity.services.timeline import open_timeline as open_timeline
 from activity.services.trail import NOBODY as NOBODY
 from activity.services.trail import Line as Line
 from activity.services.trail import clean_text as clean_text
