@@ -51,7 +51,12 @@ def _hit_redis(key: str, seconds: int, now: float) -> tuple[int, float]:
     slot = int(now // seconds)
     name = f"throttle:{key}:{seconds}:{slot}"
     cache.add(name, 0, timeout=seconds + 1)
-    return cache.incr(name), (slot + 1) * seconds - now
+    try:
+        count = cache.incr(name)
+    except ValueError:  # evicted, or emptied by an operator, since the line above
+        cache.set(name, 1, timeout=seconds + 1)
+        count = 1
+    return count, (slot + 1) * seconds - now
 
 
 def hit(name: str, who: str, rules: Sequence[Rule]) -> None:

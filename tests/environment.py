@@ -15,6 +15,9 @@ folder = os.environ["WAYMARK_TEST_FOLDER"]
 os.environ.update({"DEBUG": "1", "VAR_DIR": folder, "DEMO_FEED": "0", "ALLOWED_HOSTS": "*"})
 os.environ.setdefault("DATABASE_URL", f"sqlite:///{folder}/waymark.sqlite3")
 os.environ.setdefault("REDIS_URL", "")
+worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+if worker and os.environ["REDIS_URL"]:  # each worker empties its own cache only
+    os.environ["REDIS_URL"] = f"{os.environ['REDIS_URL'].rpartition('/')[0]}/{15 - int(worker[2:]) % 8}"
 # Throttles would make tests depend on one another; those about throttles set their own limits.
 os.environ.update({"LOGIN_RATE_PER_MINUTE": "100000"})
 for name in ("REGISTER", "REFRESH"):

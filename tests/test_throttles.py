@@ -61,7 +61,8 @@ def test_no_rule_means_no_throttle(store: str) -> None:
 
 
 @pytest.mark.django_db
-def test_a_window_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_window_ends(settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.REDIS_URL = ""
     clock = [1_000_000.0]
     monkeypatch.setattr(throttles.time, "time", lambda: clock[0])
     assert refused(4, [(3, 60)]) == 1

@@ -75,7 +75,7 @@ def test_the_page_says_how_far_the_trail_is_sealed_and_what_waits(browser: Clien
     assert (standing.last, standing.segments) == (last, 3)
     assert standing.unsealed_rows == Entry.objects.filter(pk__gt=last.last_sequence).count() >= 2
     shown = text_of(response)
-    assert f"Sealed up to row {last.last_sequence}" in shown
+    assert f"Sealed up to row {last.last_sequence:,}" in shown
     assert last.head in shown
     assert "What this does not prove" in shown
 
