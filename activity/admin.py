@@ -86,19 +86,10 @@ class SegmentAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).defer("digests")
 
 
-@admin.register(Provider)
-class ProviderAdmin(admin.ModelAdmin):
-    """Administrators edit; each change is one command of the services, which leaves its row in the trail."""
+class TrailedAdmin(admin.ModelAdmin):
+    """Forms whose change is one command of the services, which opens its own transaction and may refuse."""
 
-    list_display = ("name", "type", "protocol", "created_at")
-    list_filter = ("type", "protocol")
-    search_fields = ("name",)
-    ordering = ("name", "id")
-    fields = ("type", "protocol", "name")
     actions = None
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
-        return ("type",) if obj else ()
 
     def changeform_view(
         self,
@@ -123,6 +114,20 @@ class ProviderAdmin(admin.ModelAdmin):
         except Refusal as refusal:
             self.message_user(request, refusal.detail, messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
+
+
+@admin.register(Provider)
+class ProviderAdmin(TrailedAdmin):
+    """Administrators edit; each change is one command of the services, which leaves its row in the trail."""
+
+    list_display = ("name", "type", "protocol", "created_at")
+    list_filter = ("type", "protocol")
+    search_fields = ("name",)
+    ordering = ("name", "id")
+    fields = ("type", "protocol", "name")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
+        return ("type",) if obj else ()
 
     def save_model(self, request: HttpRequest, obj: Provider, form: ModelForm, change: bool) -> None:
         by = Caller.of(request)

@@ -1,6 +1,5 @@
 """The clock in Django's admin: kiosks, access, teams and devices through the services; all else is to look at."""
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -8,7 +7,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -16,7 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy as _
 
-from activity.admin import ReadOnlyAdmin
+from activity.admin import ReadOnlyAdmin, TrailedAdmin
 from activity.callers import Caller
 from activity.models import Domain
 from activity.services import NOBODY, record
@@ -50,34 +49,10 @@ class ByPerson(admin.ModelAdmin):
         return (queryset.filter(people_called(search_term)) if search_term.strip() else queryset), False
 
 
-class ByServices(admin.ModelAdmin):
-    """Forms whose change is one command of the services, which opens its own transaction and may refuse."""
+class ByServices(TrailedAdmin):
+    """The clock's forms: no full count, and history stays when something ends."""
 
-    actions = None
     show_full_result_count = False
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        view = self._changeform_view  # type: ignore[attr-defined]
-        return self._answered(request, view, object_id, form_url, extra_context)
-
-    def delete_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        view = self._delete_view  # type: ignore[attr-defined]
-        return self._answered(request, view, object_id, extra_context)
-
-    def _answered(self, request: HttpRequest, view: Callable[..., HttpResponse], *args: Any) -> HttpResponse:
-        try:
-            return view(request, *args)
-        except Refusal as refusal:
-            self.message_user(request, refusal.detail, messages.ERROR)
-            return HttpResponseRedirect(request.get_full_path())
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
